@@ -1,0 +1,29 @@
+"""A plan of independent blocks, the workers that run them, and a journal to resume from."""
+
+from betaplus.engine.executors import InlineExecutor, default_workers, make_executor
+from betaplus.engine.journal import Journal, work_folder
+from betaplus.engine.key import Key, content_key
+from betaplus.engine.memory import MemoryPlan, PeakMemory, memory_plan, parse_memory, peak_memory
+from betaplus.engine.plan import MICROBATCH, Block, plan_curves
+from betaplus.engine.run import Run, assemble, run
+
+__all__ = [
+    "MICROBATCH",
+    "Block",
+    "InlineExecutor",
+    "Journal",
+    "Key",
+    "MemoryPlan",
+    "PeakMemory",
+    "Run",
+    "assemble",
+    "content_key",
+    "default_workers",
+    "make_executor",
+    "memory_plan",
+    "parse_memory",
+    "peak_memory",
+    "plan_curves",
+    "run",
+    "work_folder",
+]

@@ -1,0 +1,1 @@
+"""Readers and writers: NIfTI with PET-BIDS sidecars, blood, curves, derivatives."""

@@ -1,0 +1,85 @@
+"""PET images: a NIfTI file and the PET-BIDS sidecar beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from betaplus.core.errors import InputError
+from betaplus.core.image import PetImage
+from betaplus.io.frame_times import read_frames, refuse_minutes
+from betaplus.io.jsons import read_sidecar
+from betaplus.io.nifti import LazyNifti, open_nifti
+from betaplus.io.sidecar import (
+    read_decay,
+    read_injection,
+    read_tracer,
+    read_unit,
+    time_zero_remarks,
+)
+
+__all__ = ["load_image"]
+
+
+def load_image(
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    radionuclide: str | None = None,
+    decay_corrected_to: str | float | None = None,
+) -> PetImage:
+    """Load a NIfTI image with its PET-BIDS sidecar; voxels are read when they are used.
+
+    Args:
+        path: The ``.nii`` or ``.nii.gz`` file.
+        unit: Activity unit, where the sidecar lacks ``Units``.
+        radionuclide: Radionuclide, where the sidecar lacks ``TracerRadionuclide``.
+        decay_corrected_to: ``injection``, ``scan``, ``none`` or seconds from TimeZero, where the
+            sidecar does not say.
+
+    Raises:
+        InputError: If the image or a field that is needed is missing or wrong.
+        UsageError: If an option contradicts the sidecar.
+    """
+    path = Path(path)
+    data = open_nifti(path)
+    fields, where, remarks = read_sidecar(path)
+    remarks += data.header.remarks
+    n_frames = data.shape[3] if data.ndim == 4 else 1
+    frames, keep, notes = read_frames(fields, n_frames, where)
+    remarks += notes
+    if keep is not None:
+        data = LazyNifti(data.header, keep)
+    elif frames is None and data.ndim == 4:
+        data = LazyNifti(data.header, shape=data.shape[:3])
+    tracer, notes = read_tracer(fields, radionuclide, where)
+    remarks += notes
+    refuse_minutes(frames, tracer, where)
+    injection, notes = read_injection(fields, where)
+    remarks += notes + time_zero_remarks(fields, where)
+    if frames is not None and injection >= frames.end[-1]:
+        raise InputError(
+            f"InjectionStart is {injection:g} s in {where} but the last frame ends at"
+            f" {frames.end[-1]:g} s",
+            "expected both in seconds from TimeZero",
+        )
+    corrected, notes = read_decay(
+        fields,
+        decay_corrected_to,
+        where,
+        scan_start=None if frames is None else float(frames.start[0]),
+        injection=injection,
+        required=frames is not None,
+    )
+    remarks += notes
+    return PetImage(
+        data=data,
+        affine=data.header.affine,
+        frames=frames,
+        unit=read_unit(fields, unit, where),
+        tracer=tracer,
+        decay_corrected_to=corrected,
+        injection=injection,
+        metadata=fields,
+        source=path,
+        remarks=tuple(remarks),
+    )

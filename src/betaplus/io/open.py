@@ -1,0 +1,58 @@
+"""One way in: an image or a table of curves, told apart by the file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from betaplus.core.errors import InputError
+from betaplus.core.image import PetImage
+from betaplus.core.tacs import TacTable
+from betaplus.io.images import load_image
+from betaplus.io.tacs import load_tacs
+
+__all__ = ["load"]
+
+
+def load(
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    radionuclide: str | None = None,
+    decay_corrected_to: str | float | None = None,
+) -> PetImage | TacTable:
+    """Load a PET image (``.nii``, ``.nii.gz``) or a table of curves (``.tsv``).
+
+    Options fill only what the sidecar lacks.
+
+    Args:
+        path: The file; its PET-BIDS JSON is expected beside it.
+        unit: Activity unit: Bq/mL, kBq/mL, MBq/mL or SUV.
+        radionuclide: For example ``F18``.
+        decay_corrected_to: ``injection``, ``scan``, ``none`` or seconds from TimeZero.
+
+    Raises:
+        InputError: If the file is missing, of another kind, or a field that is needed is missing
+            or wrong.
+        UsageError: If an option contradicts the sidecar.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if not path.exists():
+        raise InputError(f"{path} does not exist", "expected an image or a table of curves")
+    options = {
+        "unit": unit,
+        "radionuclide": radionuclide,
+        "decay_corrected_to": decay_corrected_to,
+    }
+    if name.endswith((".nii", ".nii.gz")) and path.is_file():
+        return load_image(path, **options)  # type: ignore[arg-type]
+    if name.endswith(("_blood.tsv", "_inputfunction.tsv")):
+        raise InputError(
+            f"{path.name} is a blood file", "expected an image or curves", "give it with --blood"
+        )
+    if name.endswith(".tsv") and path.is_file():
+        return load_tacs(path, **options)  # type: ignore[arg-type]
+    raise InputError(
+        f"{path.name} is {'a folder' if path.is_dir() else 'of an unsupported kind'}",
+        "expected an image (.nii, .nii.gz) or curves (.tsv with frame_start and frame_end)",
+    )

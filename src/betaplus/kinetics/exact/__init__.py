@@ -1,0 +1,1 @@
+"""The exact method: posteriors by Rao-Blackwellised quasi-Monte-Carlo."""

@@ -1,0 +1,142 @@
+"""One node of the exact method: its curve, its fit to the data, its amplitudes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from betaplus.kinetics.exact.lanes import FAST, fast_log, interpolate
+
+__all__ = [
+    "amplitude_density",
+    "best_amplitudes",
+    "fill_response",
+    "log_evidence",
+    "misfit",
+    "products",
+    "solve_amplitudes",
+]
+
+_F32 = np.float32
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def fill_response(target, z, theta, U, W):
+    """Fill theta = (k2, k3, k4, delay), the unit response U and whole blood W at probit z."""
+    table = target.table
+    n_rates = target.n_rates
+    middle = 0.5 * (target.quantiles.shape[1] - 1)
+    theta[1] = 0.0
+    theta[2] = 0.0
+    theta[3] = target.delay
+    last = target.quantiles.shape[1] - 1.0
+    for j in range(z.size):
+        at = min(max(z[j] / target.z_step + middle, 0.0), last)
+        theta[j if j < n_rates else 3] = interpolate(target.quantiles[j], at)
+    total = theta[0] + theta[1] + theta[2]
+    gap = np.sqrt(max(0.25 * total * total - theta[0] * theta[2], 1e-18))
+    a2 = 0.5 * total + gap
+    a1 = theta[0] * theta[2] / a2
+    w1 = (theta[1] + theta[2] - a1) / (2.0 * gap)
+    low_bits = np.int32((1 << table.shift) - 1)
+    part = 1.0 / (low_bits + 1.0)
+    bits1 = _F32(a1 + table.offset).view(np.int32)
+    bits2 = _F32(a2 + table.offset).view(np.int32)
+    i = (bits1 >> table.shift) - table.first
+    j = (bits2 >> table.shift) - table.first
+    f1 = (bits1 & low_bits) * part
+    f2 = (bits2 & low_bits) * part
+    c0, c1 = _F32(w1 * (1.0 - f1)), _F32(w1 * f1)
+    c2, c3 = _F32((1.0 - w1) * (1.0 - f2)), _F32((1.0 - w1) * f2)
+    if table.tissue.shape[0] == 1:
+        r0, r1, r2, r3 = table.tissue[0, i], table.tissue[0, i + 1], table.tissue[0, j], table.tissue[0, j + 1]
+        w = table.blood[0]
+        for t in range(U.size):
+            U[t] = c0 * r0[t] + c1 * r1[t] + c2 * r2[t] + c3 * r3[t]
+            W[t] = w[t]
+        return
+    at = (theta[3] - table.delay_low) / table.delay_step
+    n = min(int(at), table.tissue.shape[0] - 2)
+    g = _F32(at - n)
+    h = _F32(1.0) - g
+    r0, r1, r2, r3 = table.tissue[n, i], table.tissue[n, i + 1], table.tissue[n, j], table.tissue[n, j + 1]
+    m = n + 1
+    s0, s1, s2, s3 = table.tissue[m, i], table.tissue[m, i + 1], table.tissue[m, j], table.tissue[m, j + 1]
+    w, x = table.blood[n], table.blood[m]
+    for t in range(U.size):
+        U[t] = h * (c0 * r0[t] + c1 * r1[t] + c2 * r2[t] + c3 * r3[t]) + g * (
+            c0 * s0[t] + c1 * s1[t] + c2 * s2[t] + c3 * s3[t]
+        )
+        W[t] = h * w[t] + g * x[t]
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def products(U, W, y, weight):
+    """Weighted inner products UU, UW, WW, Uy, Wy."""
+    uu, uw, ww, uy, wy = _F32(0.0), _F32(0.0), _F32(0.0), _F32(0.0), _F32(0.0)
+    for t in range(U.size):
+        a = weight[t] * U[t]
+        b = weight[t] * W[t]
+        uu += a * U[t]
+        uw += a * W[t]
+        ww += b * W[t]
+        uy += a * y[t]
+        wy += b * y[t]
+    return float(uu), float(uw), float(ww), float(uy), float(wy)
+
+
+@numba.njit(inline="always", fastmath=FAST)
+def solve_amplitudes(uu, uw, ww, uy, wy):
+    """Least-squares a = K1 (1 - VB), b = VB and the (regularised) determinant."""
+    uu = uu * 1.000001 + 1e-30
+    ww = ww * 1.000001 + 1e-30
+    determinant = max(uu * ww - uw * uw, 1e-7 * uu * ww)
+    return (ww * uy - uw * wy) / determinant, (uu * wy - uw * uy) / determinant, determinant
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def best_amplitudes(uu, uw, ww, uy, wy, K1, VB):
+    """Least-squares amplitudes inside their support, by alternating clipped steps."""
+    _, b, _ = solve_amplitudes(uu, uw, ww, uy, wy)
+    a = 0.0
+    for _ in range(2):
+        b = min(max(b, VB.low), VB.high)
+        a = (uy - uw * b) / max(uu, 1e-30)
+        a = min(max(a, K1.low * (1.0 - b)), K1.high * (1.0 - b))
+        b = (wy - uw * a) / max(ww, 1e-30)
+    b = min(max(b, VB.low), VB.high)
+    a = (uy - uw * b) / max(uu, 1e-30)
+    return min(max(a, K1.low * (1.0 - b)), K1.high * (1.0 - b)), b
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def misfit(target, y, U, W, a, b):
+    """Sum of squared residuals over the variance shape of the node's own curve, and its log."""
+    S, L = _F32(0.0), _F32(0.0)
+    a32, b32 = _F32(a), _F32(b)
+    floor, gain = target.floor, target.gain
+    for t in range(U.size):
+        c = a32 * U[t] + b32 * W[t]
+        v = floor[t] + gain[t] * max(c, _F32(0.0))
+        r = y[t] - c
+        S += r * r / v
+        L += fast_log(v)
+    return float(S), float(L)
+
+
+@numba.njit(inline="always", fastmath=FAST)
+def log_evidence(target, S):
+    """log p(S), the noise level integrated out."""
+    return interpolate(target.evidence, (np.log(max(S, 1e-30)) - target.s_low) / 0.005)
+
+
+@numba.njit(inline="always", fastmath=FAST)
+def amplitude_density(prior, x):
+    """Density of a linear parameter at x inside its support, up to a constant."""
+    if prior.kind == 0:
+        return 1.0
+    if prior.kind == 1:
+        return 1.0 / x
+    if prior.kind == 2:
+        return np.exp(-0.5 * ((x - prior.centre) / prior.width) ** 2)
+    return np.exp(-0.5 * ((np.log(x) - prior.centre) / prior.width) ** 2) / x

@@ -1,0 +1,134 @@
+"""The posterior mode of one curve by damped Gauss-Newton, and its Laplace covariance.
+
+In probit coordinates the prior is a unit Gaussian, so the normal equations are always well posed.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from betaplus.kinetics.exact.kernel import best_amplitudes, fill_response, log_evidence, products
+from betaplus.kinetics.exact.lanes import FAST
+from betaplus.kinetics.exact.mixture import cholesky
+
+__all__ = ["find_mode"]
+
+_STEP = 0.02  # of the finite differences, in prior standard deviations
+_F32 = np.float32
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def _squares(y, U, W, weight, a, b):
+    S = _F32(0.0)
+    for t in range(y.size):
+        r = y[t] - _F32(a) * U[t] - _F32(b) * W[t]
+        S += weight[t] * r * r
+    return float(S)
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g):
+    """Gauss-Newton matrix and gradient in (z, a, b), the prior of z included."""
+    d, m = z.size, z.size + 2
+    theta, moved = np.empty(4), z.copy()
+    for i in range(d):
+        step = _STEP if z[i] < 0 else -_STEP
+        moved[i] = z[i] + step
+        fill_response(target, moved, theta, J[m], J[m + 1])
+        moved[i] = z[i]
+        a_, b_ = _F32(a / step), _F32(b / step)
+        for t in range(y.size):
+            J[i, t] = a_ * (J[m, t] - U[t]) + b_ * (J[m + 1, t] - W[t])
+    J[d] = U
+    J[d + 1] = W
+    for i in range(m):
+        s = _F32(0.0)
+        for t in range(y.size):
+            s += weight[t] * J[i, t] * (y[t] - _F32(a) * U[t] - _F32(b) * W[t])
+        g[i] = s * precision
+        for j in range(i + 1):
+            s = _F32(0.0)
+            for t in range(y.size):
+                s += weight[t] * J[i, t] * J[j, t]
+            H[i, j] = s * precision
+            H[j, i] = H[i, j]
+    for i in range(d):
+        H[i, i] += 1.0
+        g[i] -= z[i]
+    H[d, d] += 4.0 / (target.K1.high * target.K1.high)  # weak, from the width of the support
+    H[d + 1, d + 1] += 12.0 / (target.VB.high - target.VB.low) ** 2
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def find_mode(target, y, weight, z, n_steps, U, W, J, factor):
+    """Move `z` to the mode of the posterior with fixed variance shape 1 / `weight`.
+
+    Args:
+        target: The posterior.
+        y: Padded curve in table units.
+        weight: Reciprocal variance shape.
+        z: Start, overwritten by the mode.
+        n_steps: At most this many steps.
+        U: Work space; the unit response at the mode on return.
+        W: Likewise, whole blood.
+        J: Work space, shape (d + 4, frame).
+        factor: Overwritten by the Cholesky factor of the covariance of z.
+
+    Returns:
+        a, b and the noise precision 1 / l^2 in table units.
+    """
+    d, m = z.size, z.size + 2
+    H, A, g, x = np.zeros((m, m)), np.zeros((m, m)), np.empty(m), np.empty(m)
+    theta, trial = np.empty(4), z.copy()
+    a, b, precision = 0.0, 0.0, 1.0
+    damping, best = 1e-2, -1e300
+    for step in range(n_steps):
+        fill_response(target, trial, theta, U, W)
+        uu, uw, ww, uy, wy = products(U, W, y, weight)
+        a_, b_ = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB)
+        S = _squares(y, U, W, weight, a_, b_)
+        if target.estimate_noise:
+            value = -0.5 * target.n_frames * np.log(max(S, 1e-30))
+        else:
+            value = log_evidence(target, S)
+        for i in range(d):
+            value -= 0.5 * trial[i] * trial[i]
+        if value > best:
+            gain = value - best
+            best, a, b = value, a_, b_
+            z[:] = trial
+            if target.estimate_noise:
+                precision = target.n_frames / max(S, 1e-30)
+            else:
+                up, down = log_evidence(target, 1.05 * S), log_evidence(target, S / 1.05)
+                precision = max(2.0 * (down - up) / (2.0 * np.log(1.05) * max(S, 1e-30)), 1e-12)
+            _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g)
+            damping = max(0.2 * damping, 1e-6)
+            if step > 0 and gain < 0.02:
+                break
+        else:
+            damping *= 10.0
+            if damping > 1e4:
+                break
+        for i in range(m):
+            for j in range(m):
+                A[i, j] = H[i, j]
+            A[i, i] *= 1.0 + damping
+        cholesky(A, A)
+        for i in range(m):
+            s = g[i]
+            for k in range(i):
+                s -= A[i, k] * x[k]
+            x[i] = s / A[i, i]
+        for i in range(m - 1, -1, -1):
+            s = x[i]
+            for k in range(i + 1, m):
+                s -= A[k, i] * x[k]
+            x[i] = s / A[i, i]
+        for i in range(d):
+            trial[i] = min(max(z[i] + min(max(x[i], -1.5), 1.5), -4.5), 4.5)
+    fill_response(target, z, theta, U, W)
+    inverse = np.linalg.inv(H)
+    cholesky(inverse[:d, :d].copy(), factor)
+    return a, b, precision

@@ -1,0 +1,79 @@
+"""The brain phantom on a voxel grid: labels, names and the affine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from betaplus.core.errors import UsageError
+from betaplus.simulation.anatomy import LABELS, Anatomy, Space
+
+__all__ = ["SIZES", "BrainPhantom", "make_brain"]
+
+SIZES = {"small": ((40, 48, 32), 4.5), "full": ((96, 112, 80), 2.0)}
+"""Size to grid shape and voxel edge [mm]."""
+
+_CENTRE = (0.0, -14.0, 10.0)  # mm: of the field of view
+_FINER = 2  # sub-voxels along an edge that vote for the voxel's label
+
+
+@dataclass(frozen=True, eq=False)
+class BrainPhantom:
+    """A head as a label map.
+
+    Attributes:
+        labels: Label of each voxel, shape (X, Y, Z) uint8; 0 is air.
+        affine: Voxel to world matrix (RAS), shape (4, 4) [mm].
+        names: Label to region name.
+    """
+
+    labels: np.ndarray
+    affine: np.ndarray
+    names: dict[int, str]
+
+    @property
+    def voxel(self) -> float:
+        """Edge of a voxel [mm]."""
+        return float(self.affine[0, 0])
+
+
+def make_brain(size: str = "small", seed: int = 0) -> BrainPhantom:
+    """Return the head of a seed; `small` and `full` show the same head.
+
+    A voxel takes the label that most of its eight sub-voxels have.
+
+    Raises:
+        UsageError: If the size is unknown.
+    """
+    if size not in SIZES:
+        raise UsageError(f"size {size!r} is unknown", f"expected one of {', '.join(SIZES)}")
+    shape, voxel = SIZES[size]
+    fine = Anatomy(seed).labels(_fine_space(shape, voxel))
+    labels = _vote(fine, shape)
+    affine = np.diag([voxel, voxel, voxel, 1.0])
+    affine[:3, 3] = [c - 0.5 * voxel * (n - 1) for c, n in zip(_CENTRE, shape, strict=True)]
+    present = set(np.unique(labels).tolist())
+    return BrainPhantom(labels, affine, {i: name for i, name in LABELS.items() if i in present})
+
+
+def _fine_space(shape: tuple[int, int, int], voxel: float) -> Space:
+    step = voxel / _FINER
+    axes = [
+        c + step * (np.arange(n * _FINER, dtype=np.float32) - 0.5 * (n * _FINER - 1))
+        for c, n in zip(_CENTRE, shape, strict=True)
+    ]
+    x, y, z = (np.asarray(a, dtype=np.float32) for a in np.meshgrid(*axes, indexing="ij"))
+    return Space(x, y, z, step)
+
+
+def _vote(fine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    blocks = fine.reshape([m for n in shape for m in (n, _FINER)])
+    best = np.zeros(shape, dtype=np.uint8)
+    most = np.zeros(shape, dtype=np.uint8)
+    for label in (0, *LABELS):
+        votes = (blocks == label).sum(axis=(1, 3, 5), dtype=np.uint8)
+        wins = votes > most
+        best[wins] = label
+        most[wins] = votes[wins]
+    return best

@@ -1,0 +1,44 @@
+"""Block functions that a spawned process can import."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from betaplus.core.errors import InputError
+from betaplus.core.seeds import generator
+from betaplus.engine import MICROBATCH, Block
+
+
+def draw(block: Block, context: dict) -> dict[str, np.ndarray]:
+    """Random and arithmetic results per item, in microbatches; slow on request."""
+    time.sleep(context.get("sleep", 0.0))
+    start, stop = block.start, block.stop
+    noise = np.stack(
+        [generator(block.seed, item).standard_normal(3) for item in range(start, stop)]
+    )
+    product = np.empty((stop - start, 3))
+    for low in range(0, stop - start, MICROBATCH):
+        batch = np.zeros((MICROBATCH, 3))
+        rows = noise[low : low + MICROBATCH]
+        batch[: len(rows)] = rows
+        product[low : low + len(rows)] = (batch @ context["matrix"])[: len(rows)]
+    return {"noise": noise, "product": product.astype(np.float32)}
+
+
+def fail_on_third(block: Block, context: dict) -> dict[str, np.ndarray]:
+    """Raise what a user can mend in block 2; note every block that began."""
+    (Path(context["folder"]) / f"began-{block.index}").touch()
+    if block.index == 2:
+        raise InputError("curve 1024 is not a number", "expected activity", "mask it")
+    time.sleep(0.05)
+    return {"index": np.array([block.index])}
+
+
+def identify(block: Block, context: dict) -> dict[str, np.ndarray]:
+    """Say which process ran the block and which loading of the context it saw."""
+    time.sleep(0.01)
+    return {"process": np.array([os.getpid()]), "context": np.array([id(context)])}

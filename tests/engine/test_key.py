@@ -1,0 +1,98 @@
+"""Keys change with what a result depends on, and with nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from betaplus.core.errors import InputError
+from betaplus.engine import content_key
+
+
+@dataclass(frozen=True)
+class Uniform:
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    low: float
+    high: float
+
+
+SETTINGS = {
+    "method": "exact",
+    "samples": 100,
+    "prior": {"K1": Uniform(0.01, 5.0)},
+    "grid": np.arange(3.0),
+    "delay": None,
+    "limit": np.inf,
+}
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "a.nii"
+    path.write_bytes(b"voxels")
+    return path
+
+
+def make(image, settings=SETTINGS, version="1", bundle=None):
+    return content_key({"image": image}, settings, {"betaplus": version}, bundle)
+
+
+def test_place_time_and_order_do_not_matter(image, tmp_path):
+    copy = tmp_path / "elsewhere" / "b.nii"
+    copy.parent.mkdir()
+    copy.write_bytes(image.read_bytes())
+    backwards = dict(reversed(SETTINGS.items()))
+    assert make(image) == make(copy, backwards)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "changed"),
+    [
+        ("samples", 101, ["settings.samples"]),
+        ("prior", {"K1": Uniform(0.02, 5.0)}, ["settings.prior.K1.low"]),
+        ("prior", {"K1": LogUniform(0.01, 5.0)}, ["settings.prior.K1.class"]),
+        ("grid", np.arange(3.0) + 1e-15, ["settings.grid"]),
+        ("grid", np.arange(3.0, dtype=np.float32), ["settings.grid"]),
+        ("delay", 0.0, ["settings.delay"]),
+        ("limit", -np.inf, ["settings.limit"]),
+        ("other", 1, ["settings.other"]),
+    ],
+)
+def test_a_changed_setting_changes_the_key_and_is_named(image, name, value, changed):
+    key = make(image)
+    other = make(image, {**SETTINGS, name: value})
+    assert other.digest != key.digest
+    assert other.changes(json.loads(json.dumps(key.parts))) == changed
+
+
+def test_content_version_and_bundle_change_the_key(image):
+    key = make(image)
+    assert make(image, version="2").changes(key.parts) == ["versions.betaplus"]
+    assert make(image, bundle="abc").changes(key.parts) == ["bundle"]
+    image.write_bytes(b"voxelz")
+    assert make(image).changes(key.parts) == ["inputs.image"]
+
+
+def test_a_folder_counts_names_and_content(tmp_path):
+    series = tmp_path / "dicom"
+    (series / "deep").mkdir(parents=True)
+    (series / "deep" / "1").write_bytes(b"x")
+    first = make(series)
+    (series / "deep" / "1").rename(series / "deep" / "2")
+    assert make(series) != first
+
+
+def test_what_cannot_be_read_or_written_down_is_refused(tmp_path, image):
+    with pytest.raises(InputError, match=r"gone\.nii cannot be read"):
+        make(tmp_path / "gone.nii")
+    with pytest.raises(TypeError, match="set cannot be part of a key"):
+        make(image, {"bad": {1, 2}})
