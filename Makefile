@@ -48,7 +48,8 @@ ifeq ($(VENV_STATE),)
 	done; \
 	if [ -z "$$found" ] && [ -n "$$broken" ]; then \
 	  echo "betaplus: found$$broken, but without the venv module." >&2; \
-	  echo "On Debian or Ubuntu: apt install python3-venv; then run make again." >&2; \
+	  echo "On Debian or Ubuntu: apt install python3-venv (python3.N-venv for a Python that is not" >&2; \
+	  echo "the system's own); then run make again." >&2; \
 	  exit 1; \
 	elif [ -z "$$found" ]; then \
 	  echo "betaplus: found no working Python 3.11, 3.12 or 3.13$(if $(PYTHON), as PYTHON=$(PYTHON))." >&2; \

@@ -114,8 +114,8 @@ class Anatomy:
         bridge = _ellipsoid(p.x, p.y, p.z, (0, -10, 4), (30, 44, 25))
         fluid = ~inside
         fluid |= (p.side < _SULCUS) & (bridge > 0)
-        fissure = np.abs(p.z - _sylvian(p.y)) - 0.6 - 0.05 * np.maximum(p.side - 40, 0)
-        fluid |= (fissure < 0.4) & (p.side > 40) & (p.y < 26) & (p.y > -38)
+        fissure = np.abs(p.z - _sylvian(p.y)) - 0.03 * np.maximum(p.side - 40, 0)
+        fluid |= (fissure < 0.7) & (p.side > 40) & (p.y < 26) & (p.y > -38)
         fluid |= self._sulci(p, cerebrum) & inside
         pial = distance_transform_edt(~fluid).astype(np.float32) * p.spacing
         base = _ellipsoid(p.x, p.y, p.z, (0, -18, -12), (26, 30, 20))
@@ -141,12 +141,13 @@ class Anatomy:
     def _paint_deep(self, out: np.ndarray, p: Space) -> None:
         side, y, z, v = p.side, p.y, p.z, self.ventricle
         putamen = _ellipsoid(
-            side - 0.14 * np.abs(y - 3) + 0.1 * (z - 2), y, z, (25, 3, 2), (5.5, 17, 11)
+            side - 0.14 * np.abs(y - 3) + 0.1 * (z - 2), y, z, (25, 3, 2), (6, 18, 12)
         )
         _paint(out, "Putamen", putamen)
-        _paint(out, "Caudate", _ellipsoid(side, y, z + 0.2 * y, (13, 15, 11), (5.5, 11, 9)))
-        _paint(out, "Caudate", _ellipsoid(side, y, z, (18, -5, 21), (4, 20, 4.5)))
-        _paint(out, "Thalamus", _ellipsoid(side - 0.2 * (-18 - y), y, z, (11, -18, 8), (8, 14, 9)))
+        _paint(out, "Caudate", _ellipsoid(side, y, z + 0.2 * y, (13, 15, 11), (6.5, 12, 10)))
+        _paint(out, "Caudate", _ellipsoid(side, y, z, (18, -5, 21), (4.5, 21, 5)))
+        spread = side + 0.2 * (y + 18)  # the two thalami part towards the back
+        _paint(out, "Thalamus", _ellipsoid(spread, y, z, (11.5, -18, 8), (9.5, 15, 10.5)))
         for centre, semi in (
             ((6.5, 24, 10), (3.6, 15, 7.5)),
             ((9, -4, 21), (5.5, 28, 5)),
@@ -161,7 +162,9 @@ class Anatomy:
         _paint(out, "Ventricles", _ellipsoid(p.x, y, z, (0, -46, -33), (5 * v, 5, 9)))
 
 
-def _ellipsoid(x, y, z, centre: Sequence[float], semi: Sequence[float]) -> np.ndarray:
+def _ellipsoid(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: Sequence[float], semi: Sequence[float]
+) -> np.ndarray:
     """Signed distance to an ellipsoid to first order, below 0 inside [mm]."""
     reach = [c - o for c, o in zip((x, y, z), centre, strict=True)]
     level = np.sqrt(sum((r / s) ** 2 for r, s in zip(reach, semi, strict=True)))
@@ -169,7 +172,14 @@ def _ellipsoid(x, y, z, centre: Sequence[float], semi: Sequence[float]) -> np.nd
     return level * (level - 1.0) / np.maximum(slope, 1e-3)
 
 
-def _tube(x, y, z, start: Sequence[float], end: Sequence[float], radius: float) -> np.ndarray:
+def _tube(
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    start: Sequence[float],
+    end: Sequence[float],
+    radius: float,
+) -> np.ndarray:
     """Signed distance to a rod with round ends, below 0 inside [mm]."""
     axis = [float(b - a) for a, b in zip(start, end, strict=True)]
     reach = [c - o for c, o in zip((x, y, z), start, strict=True)]
@@ -183,7 +193,8 @@ def _cerebrum(p: Space) -> tuple[np.ndarray, np.ndarray]:
     narrow = p.side * (1.0 + 0.0022 * np.maximum(p.y - 5.0, 0.0))
     main = _ellipsoid(narrow, p.y, p.z, _CENTRE, (69, 88, 64))
     roof = 12.0 * np.exp(-((p.x / 26.0) ** 2) - ((p.y + 52.0) / 22.0) ** 2)
-    floor = -19.0 + roof + 0.02 * p.y + 10.0 * (p.x / 60.0) ** 2 + 0.0022 * np.maximum(p.y, 0.0) ** 2
+    floor = -19.0 + roof + 0.02 * p.y + 10.0 * (p.x / 60.0) ** 2
+    floor += 0.0022 * np.maximum(p.y, 0.0) ** 2
     above = np.maximum(main, floor - p.z)
     temporal = _ellipsoid(p.side, p.y, p.z + 0.22 * (p.y + 12), (45, -12, -23), (21, 40, 20))
     return np.minimum(above, temporal), main
@@ -199,9 +210,7 @@ def _brainstem(p: Space) -> np.ndarray:
 def _head(p: Space, main: np.ndarray) -> np.ndarray:
     """Signed distance to the skin: the vault, and face and neck below it."""
     taper = np.clip(-p.z / 90.0, 0.0, 1.0)
-    face = _ellipsoid(
-        p.x, p.y - 6.0 * taper, np.zeros_like(p.z), (0, -8, 0), (72, 92, 1e6)
-    )
+    face = _ellipsoid(p.x, p.y - 6.0 * taper, np.zeros_like(p.z), (0, -8, 0), (72, 92, 1e6))
     face = np.maximum(face + 10.0 * taper, p.z - 8.0)
     return np.minimum(main - 14.5, face)
 
@@ -229,7 +238,7 @@ def _paint(out: np.ndarray, name: str, distance: np.ndarray) -> None:
 def _paint_vessels(out: np.ndarray, p: Space, cavity: np.ndarray, main: np.ndarray) -> None:
     shell = (cavity < 1.5) & (cavity > -4.5)
     sagittal = shell & (p.side < 3.2 + 0.35 * cavity) & ((p.z > 0) | (p.y < -60)) & (p.z > -20)
-    transverse = (cavity < 1.5) & (main > -9.0) & (np.abs(p.z + 18.0) < 4.0) & (p.y < -45)
+    transverse = (cavity < 1.5) & (main > -6.0) & (np.abs(p.z + 18.0) < 3.2) & (p.y < -45)
     straight = _tube(p.x, p.y, p.z, (0, -46, 0), (0, -96, -17), 2.6) < 0
     out[sagittal | transverse | straight] = _INDEX["VenousSinus"]
     neck = _tube(p.side, p.y, p.z, (27, -18, -95), (25, -12, -42), 3.4)

@@ -14,7 +14,7 @@ __all__ = ["SIZES", "BrainPhantom", "make_brain"]
 SIZES = {"small": ((40, 48, 32), 4.5), "full": ((96, 112, 80), 2.0)}
 """Size to grid shape and voxel edge [mm]."""
 
-_CENTRE = (0.0, -14.0, 10.0)  # mm: of the field of view
+_CENTRE = (0.0, -14.0, 15.0)  # mm: of the field of view
 _FINER = 2  # sub-voxels along an edge that vote for the voxel's label
 
 

@@ -62,7 +62,7 @@ class SpaceField:
         self.spacing = fwhm / 5.0
         self.low = tuple(float(c) for c in low)
         span = np.subtract(high, low)
-        shape = np.ceil(span / self.spacing).astype(int) + 1
+        shape = [int(n) + 1 for n in np.ceil(span / self.spacing)]
         self.values = gaussian_field(shape, [sigma_of_fwhm(5.0)] * 3, rng).astype(np.float32)
 
     def __call__(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

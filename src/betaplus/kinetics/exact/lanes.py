@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["FAST", "draw_truncated", "fast_log", "interpolate"]
+__all__ = ["FAST", "draw_plateau", "draw_truncated", "fast_log", "interpolate"]
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 _LN2 = np.float32(0.6931471805599453)
@@ -61,3 +61,24 @@ def draw_truncated(u, centre, scale, low, high):
     x = min(max(top + np.log(p / rest), lo), hi)
     density = p * rest / max((p_hi - p_lo) * scale, 1e-300)
     return (centre - scale * x if flip else centre + scale * x), density
+
+
+@numba.njit(inline="always", fastmath=FAST)
+def draw_plateau(u, edge, width, low, high):
+    """Draw x in [low, high] with log x flat below log(edge) and falling off above it.
+
+    The density of log x is the Fermi function 1 / (1 + exp((log x - log edge) / width)): the shape
+    of a log-uniform prior under a likelihood that only bounds x from above.
+
+    Returns:
+        The draw and its density in x.
+    """
+    lo, hi = np.log(low / edge) / width, np.log(high / edge) / width
+    # F(t) = t - log(1 + exp(t)) = -log(1 + exp(-t)), written for either sign of t
+    at_lo = lo - np.log1p(np.exp(lo)) if lo < 0 else -np.log1p(np.exp(-lo))
+    at_hi = hi - np.log1p(np.exp(hi)) if hi < 0 else -np.log1p(np.exp(-hi))
+    level = at_lo + u * (at_hi - at_lo)
+    t = min(max(-np.log(max(np.expm1(-level), 1e-300)), lo), hi)
+    x = edge * np.exp(width * t)
+    density = 1.0 / ((1.0 + np.exp(min(t, 600.0))) * max((at_hi - at_lo) * width, 1e-300) * x)
+    return x, density

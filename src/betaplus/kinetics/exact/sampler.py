@@ -16,7 +16,7 @@ from betaplus.kinetics.exact.kernel import (
     products,
     solve_amplitudes,
 )
-from betaplus.kinetics.exact.lanes import FAST, draw_truncated
+from betaplus.kinetics.exact.lanes import FAST, draw_plateau, draw_truncated
 from betaplus.kinetics.exact.mixture import (
     effective_size,
     fit_mixture,
@@ -29,7 +29,7 @@ __all__ = ["Effort", "sample_curve"]
 
 _SHARES = (0.6, 0.3, 0.1)  # of the fine set: around the fit, widely around it, coarse
 _WIDTHS = (1.1, 2.0, 1.3)
-_LOGISTIC = 0.62  # scale of the logistic that stands in for a unit Gaussian
+_NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit Gaussian
 _ROUNDS = 4
 
 
@@ -95,8 +95,16 @@ def _set_weights(target, a, b, U, W, weight):
         weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
 
 
+@numba.njit(inline="always", fastmath=FAST)
+def _draw_tissue(u, centre, sd, stretch, low, high, kind):
+    """Draw a = K1 (1 - VB) near its Gaussian conditional, or near the prior where that is weak."""
+    if (kind == 1 or kind == 3) and centre < 3.0 * sd:
+        return draw_plateau(u, max(centre, 0.0) + 1.2 * sd, 0.3, low, high)
+    return draw_truncated(u, centre, stretch * sd, low, high)
+
+
 @numba.njit(nogil=True, fastmath=FAST)
-def _draw(target, points, first, n, y, weight, precision, share, means, factors, space):
+def _draw(target, points, first, n, y, weight, precision, broad, share, means, factors, space):
     """Draw n points from the mixture, stratified over its components, and weight them."""
     d = means.shape[1]
     K = share.size
@@ -114,7 +122,8 @@ def _draw(target, points, first, n, y, weight, precision, share, means, factors,
             log_share[c] -= np.log(factors[c, j, j])
             inverse[c, j] = 1.0 / factors[c, j, j]
     spread_precision = max(precision, 1e-30)
-    own_weights = d > target.n_rates  # variances move with the arrival of the tracer
+    own_weights = broad or d > target.n_rates  # variances follow the node's own curve
+    stretch = _BROAD if broad else _NARROW
     c = 0
     for i in range(n):
         while i >= edge[c]:
@@ -135,16 +144,18 @@ def _draw(target, points, first, n, y, weight, precision, share, means, factors,
             _set_weights(target, a, b, U, W, space.own_weight)
             uu, uw, ww, uy, wy = products(U, W, y, space.own_weight)
         _, b, determinant = solve_amplitudes(uu, uw, ww, uy, wy)
-        width = _LOGISTIC * np.sqrt(max(uu, 1e-30) / (determinant * spread_precision))
+        width = stretch * np.sqrt(max(uu, 1e-30) / (determinant * spread_precision))
         b, q_b = draw_truncated(points.uniform[first + i, 0], b, width, target.VB.low, target.VB.high)
         b = min(b, 1.0 - 1e-9)
-        width = _LOGISTIC / np.sqrt(max(uu, 1e-30) * spread_precision)
-        a, q_a = draw_truncated(
+        sd = 1.0 / np.sqrt(max(uu, 1e-30) * spread_precision)
+        a, q_a = _draw_tissue(
             points.uniform[first + i, 1],
             (uy - uw * b) / max(uu, 1e-30),
-            width,
+            sd,
+            stretch,
             target.K1.low * (1.0 - b),
             target.K1.high * (1.0 - b),
+            target.K1.kind,
         )
         S, log_v = misfit(target, y, U, W, a, b)
         K1 = a / (1.0 - b)
@@ -211,7 +222,7 @@ def sample_curve(target, points, y, effort, space):
     for _ in range(3):
         at[0], at[1] = means[0], means[0]
         spread[0], spread[1] = 1.2 * factors[0], 2.5 * factors[0]
-        _draw(target, points, first, effort.pilot, y, weight, precision, three, at, spread, space)
+        _draw(target, points, first, effort.pilot, y, weight, precision, False, three, at, spread, space)
         first += effort.pilot
         size = tempered_weights(space.log_w[: effort.pilot], 8.0 * d, w[: effort.pilot])
         fit_mixture(space.z[: effort.pilot], w[: effort.pilot], 0, share, means, factors)
@@ -221,7 +232,7 @@ def sample_curve(target, points, y, effort, space):
     spread[0], spread[1] = _WIDTHS[0] * factors[0], _WIDTHS[1] * factors[0]
     three[0], three[1], three[2] = _SHARES
     drawn = effort.fine
-    _draw(target, points, first, drawn, y, weight, precision, three, at, spread, space)
+    _draw(target, points, first, drawn, y, weight, precision, False, three, at, spread, space)
     size = tempered_weights(space.log_w[:drawn], 0.0, w[:drawn])
     rounds = 0
     K = effort.components
@@ -242,7 +253,7 @@ def sample_curve(target, points, y, effort, space):
             for j in range(d):
                 roots[K + 1, i, j] = 2.0 * factors[0, i, j] if j <= i else 0.0
         drawn = max(effort.largest >> (_ROUNDS - 1 - rounds), min(2048, effort.largest))
-        _draw(target, points, 0, drawn, y, weight, precision, many, centres, roots, space)
+        _draw(target, points, 0, drawn, y, weight, precision, True, many, centres, roots, space)
         size = tempered_weights(space.log_w[:drawn], 0.0, w[:drawn])
         rounds += 1
     return drawn, size, rounds, a, b, precision
