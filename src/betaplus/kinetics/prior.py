@@ -77,10 +77,21 @@ class Distribution:
 
 
 class Prior(Mapping[str, Distribution]):
-    """Independent priors by parameter name: K1, k2, k3, k4, VB, delay [s] and noise."""
+    """Independent priors by parameter name: K1, k2, k3, k4, VB, delay [s] and noise.
 
-    def __init__(self, name: str, parameters: Mapping[str, Distribution]) -> None:
+    Attributes:
+        name: What it is called.
+        known_delay: Delay [s] that goes with this prior unless one is asked for, or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Mapping[str, Distribution],
+        known_delay: float | None = None,
+    ) -> None:
         self.name = name
+        self.known_delay = known_delay
         self._parameters = dict(parameters)
 
     def __getitem__(self, key: str) -> Distribution:
@@ -120,8 +131,10 @@ _PUBLISHED = _DEFAULT | {
 }
 PRIORS = {
     "default": Prior("default", _DEFAULT),
-    "published": Prior("published", _PUBLISHED),
-    "published-signed": Prior("published-signed", _PUBLISHED | {"k4": _uniform(-0.1, 0.1)}),
+    "published": Prior("published", _PUBLISHED, known_delay=0.0),
+    "published-signed": Prior(
+        "published-signed", _PUBLISHED | {"k4": _uniform(-0.1, 0.1)}, known_delay=0.0
+    ),
 }
 
 

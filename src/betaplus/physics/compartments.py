@@ -36,7 +36,7 @@ class CompartmentModel:
 MODELS = {
     "1TCM": CompartmentModel("1TCM", ("k2",), ("VT",)),
     "2TCM3k": CompartmentModel("2TCM3k", ("k2", "k3"), ("Ki",)),
-    "2TCM": CompartmentModel("2TCM", ("k2", "k3", "k4"), ("Ki", "VT")),
+    "2TCM": CompartmentModel("2TCM", ("k2", "k3", "k4"), ("Ki", "VT", "BPND")),
 }
 
 
@@ -96,7 +96,7 @@ def predict(
 
 
 def macro_parameters(model: CompartmentModel, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the macro-parameters of `model`: Ki [mL/cm3/min], VT [mL/cm3]; any array type."""
+    """Return the macro-parameters of `model`: Ki [mL/cm3/min], VT [mL/cm3], BPND; any array type."""
     K1, k2 = values["K1"], values["k2"]
     out = {}
     if "Ki" in model.macro:
@@ -104,4 +104,6 @@ def macro_parameters(model: CompartmentModel, values: Mapping[str, Tensor]) -> d
     if "VT" in model.macro:
         binding = values["k3"] / values["k4"] if "k3" in model.rates else 0.0
         out["VT"] = K1 / k2 * (1 + binding)
+    if "BPND" in model.macro:
+        out["BPND"] = values["k3"] / values["k4"]
     return out

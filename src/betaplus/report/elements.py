@@ -95,6 +95,7 @@ def table(
     *,
     text_columns: int = 1,
     caption: object = "",
+    dense: bool = False,
 ) -> Html:
     """Return a table; the first `text_columns` columns are text, the others numbers."""
 
@@ -110,8 +111,9 @@ def table(
 
     body = "".join(cells(row, "td") for row in rows)
     title = f"<caption>{to_html(caption)}</caption>" if caption else ""
+    kind = "table dense" if dense else "table"
     return Html(
-        f'<div class="table" tabindex="0"><table>{title}<thead>{cells(header, "th")}</thead>'
+        f'<div class="{kind}" tabindex="0"><table>{title}<thead>{cells(header, "th")}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

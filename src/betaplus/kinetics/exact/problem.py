@@ -166,7 +166,7 @@ def _evidence(
 def _points(target: Target, n_coarse: int, n_points: int, seed: int) -> Points:
     d = len(target.quantiles)
     width = target.table.blood.shape[1]
-    coarse = _gauss(qmc.Sobol(d, seed=seed).random(n_coarse))
+    coarse = _gauss(_sobol(d, n_coarse, seed))
     tissue = np.zeros((n_coarse, width), np.float32)
     blood = np.zeros((n_coarse, width), np.float32)
     theta = np.zeros(4)
@@ -174,9 +174,14 @@ def _points(target: Target, n_coarse: int, n_points: int, seed: int) -> Points:
         fill_response(target, coarse[i], theta, tissue[i], blood[i])
     if d == target.n_rates:
         blood = blood[:1]
-    sobol = qmc.Sobol(d + 2, seed=seed + 1).random(n_points)
+    sobol = _sobol(d + 2, n_points, seed + 1)
     uniform = np.clip(sobol[:, d:], 1e-9, 1 - 1e-9)
     return Points(coarse, tissue, blood, _gauss(sobol[:, :d]), uniform)
+
+
+def _sobol(d: int, n: int, seed: int) -> np.ndarray:
+    """The first n points of a scrambled Sobol' sequence."""
+    return qmc.Sobol(d, seed=seed).random_base2(int(np.ceil(np.log2(n))))[:n]
 
 
 def _gauss(uniform: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ COLOURS = {
 STATUS_COLOURS = {0: "#c9c7c1", 1: "#2a7f8c", 2: "#7fb3bd", 3: "#e0a63a", 4: "#b2402f"}
 
 _CSS_PER_INCH = 96.0
-_STYLE: dict[str, Any] = {
+_LARGE = 300_000  # bytes of a PNG that is worth shrinking
+_STYLE: Any = {
     "text.parse_math": False,
     "text.usetex": False,
     "font.family": "sans-serif",
@@ -121,7 +122,9 @@ def picture(figure: Figure, kind: Literal["svg", "png"], alt: str, caption: obje
     if kind == "png":
         # Twice the natural resolution.
         figure.savefig(buffer, format="png", dpi=2 * _CSS_PER_INCH, metadata={"Software": None})
-        return Picture(kind, base64.b64encode(buffer.getvalue()).decode(), width, alt, caption)
+        data = buffer.getvalue()
+        data = _fewer_colours(data) if len(data) > _LARGE else data
+        return Picture(kind, base64.b64encode(data).decode(), width, alt, caption)
     absent = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=absent)
     return Picture(kind, _inline(buffer.getvalue().decode()), width, alt, caption)
@@ -139,8 +142,18 @@ def _plain(value: float) -> str:
     if value and abs(value) >= 1e5:
         text = f"{value:.2e}".replace("e+0", "e").replace("e+", "e").replace(".00e", "e")
     else:
-        text = f"{value:.4g}"
+        text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
     return text.replace("-", "\u2212") if value < 0 else text
+
+
+def _fewer_colours(png: bytes) -> bytes:
+    """Return a PNG with a palette of 256 colours, about a third of the size."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _inline(svg: str) -> str:

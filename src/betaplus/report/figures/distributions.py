@@ -22,6 +22,7 @@ __all__ = ["histograms", "marginals"]
 
 _BINS = 40
 _ROBUST = 99.5
+_ENDS = (0.002, 0.998)  # quantiles of the draws that are drawn
 
 
 def histograms(
@@ -51,6 +52,8 @@ def histograms(
                 _status(axes, np.asarray(status))
             else:
                 values = _fitted(np.asarray(ess if name == "ess" else chi2), status)
+                if name == "chi2" and values.size:
+                    values = np.minimum(values, np.percentile(values, _ROBUST))
                 _histogram(axes, values, logarithmic=name == "ess")
                 axes.set_xlabel("effective sample size" if name == "ess" else "chi-square")
         return picture(figure, "svg", "Effective sample size, chi-square and status")
@@ -71,16 +74,17 @@ def marginals(
     columns = min(4, max(len(samples), 1))
     rows = -(-max(len(samples), 1) // columns)
     with style():
-        figure = Figure(figsize=(8.8, 0.35 + 1.65 * rows))
+        figure = Figure(figsize=(8.8, 0.3 + 1.4 * rows))
         grid = figure.add_gridspec(
-            rows, columns, left=0.02, right=0.98, top=0.99, bottom=0.27 / rows, hspace=0.55,
+            rows, columns, left=0.02, right=0.98, top=0.99, bottom=0.3 / rows, hspace=0.55,
             wspace=0.12,
         )  # fmt: skip
         for i, (parameter, draws) in enumerate(samples.items()):
             axes = figure.add_subplot(grid[i // columns, i % columns])
             draws = np.asarray(draws, dtype=np.float64).ravel()
             draws = draws[np.isfinite(draws)]
-            _histogram(axes, draws, logarithmic=False)
+            ends = np.quantile(draws, _ENDS) if draws.size else (0, 0)
+            _histogram(axes, draws[(draws >= ends[0]) & (draws <= ends[1])], logarithmic=False)
             if draws.size:
                 low, middle, high = np.quantile(draws, (0.05, 0.5, 0.95))
                 axes.axvspan(low, high, color=COLOURS["pale"], alpha=0.5, lw=0, zorder=0)
@@ -91,7 +95,9 @@ def marginals(
             axes.set_ylabel("")
             axes.spines["left"].set_visible(False)
             axes.locator_params(axis="x", nbins=4)
-        caption = Html(f"<b>{to_html(name)}</b> marginal posteriors" if name else "")
+        caption = Html(
+            f"<b>{to_html(name)}</b> draws, with their median and 5 to 95 %" if name else ""
+        )
         return picture(figure, "svg", f"Marginal posteriors {name}".strip(), caption)
 
 
@@ -109,9 +115,7 @@ def _histogram(axes: Any, values: np.ndarray, logarithmic: bool) -> None:
         axes.text(0.5, 0.5, "no values", ha="center", va="center", transform=axes.transAxes)
         axes.set(xticks=[], yticks=[])
         return
-    top = np.percentile(values, _ROBUST)
-    shown = values if logarithmic else np.minimum(values, top)
-    low, high = float(shown.min()), float(shown.max())
+    low, high = float(values.min()), float(values.max())
     if logarithmic:
         low, high = (low, high) if high > 1.02 * low else (0.8 * low, 1.25 * high)
         edges = np.geomspace(low, high * (1 + 1e-9), _bins(values.size) + 1)
@@ -119,7 +123,7 @@ def _histogram(axes: Any, values: np.ndarray, logarithmic: bool) -> None:
     else:
         pad = 0.0 if high - low > 1e-9 * max(abs(high), 1e-12) else 0.5 * (abs(high) or 1.0)
         edges = np.linspace(low - pad, high + pad, _bins(values.size) + 1)
-    counts, _ = np.histogram(shown, edges)
+    counts, _ = np.histogram(values, edges)
     axes.stairs(counts, edges, fill=True, color=COLOURS["teal"], alpha=0.8)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.05 * counts.max())
@@ -132,7 +136,7 @@ def _histogram(axes: Any, values: np.ndarray, logarithmic: bool) -> None:
 
 
 def _bins(count: int) -> int:
-    return int(np.clip(2 * np.sqrt(count), 8, _BINS))
+    return int(np.clip(1.2 * np.sqrt(count), 8, _BINS))
 
 
 def _log_ticks(axes: Any, low: float, high: float) -> None:
@@ -153,7 +157,7 @@ def _status(axes: Any, status: np.ndarray) -> None:
     for row, code in enumerate(order):
         count = found.get(code, 0)
         axes.barh(row, count, height=0.62, color=STATUS_COLOURS.get(code, COLOURS["soft"]))
-        share = f"{count:,} ({100 * count / total:.3g} %)" if count else "0"
+        share = f"{count:,} ({100 * count / total:.1f} %)" if count else "0"
         axes.text(count, row, f" {share}", va="center", fontsize=8)
     axes.set_yticks(range(len(order)), [STATUS.get(code, f"code {code}") for code in order])
     axes.invert_yaxis()

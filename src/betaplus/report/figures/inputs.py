@@ -62,10 +62,10 @@ def input_panel(curve: InputCurve, samples: InputFunction | None = None) -> Pict
         if fraction is not None and samples is not None:
             _fraction(figure.add_subplot(grid[0, 2]), samples.time, fraction, (first, last))
         caption = Html(
-            "<b>Input function.</b> Lines: as the model used it. Points: blood samples; open points"
+            "Lines: as the model used it. Points: blood samples; open points"
             " are total plasma, before the correction for metabolites."
             if samples is not None
-            else "<b>Input function</b> as the model used it."
+            else "As the model used it."
         )
         return picture(figure, "svg", "Input function", caption)
 

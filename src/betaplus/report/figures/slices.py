@@ -23,8 +23,8 @@ __all__ = ["centre", "orthogonal_slices", "status_slices"]
 
 _BACKGROUND = "#0e1113"
 _ROBUST = 99.5  # percentile of a map at which its colours end
-_WIDTH = 8.8  # in
-_TALLEST = 2.1  # in: of a row
+_WIDTH = 7.4  # in
+_TALLEST = 4.0  # in: of a row
 _MARGIN = 2  # voxels around the mask
 _PLANES = (  # name, axis cut, horizontal axis, vertical axis, labels left, right, bottom, top
     ("axial", 2, 0, 1, "LRPA"),
@@ -46,11 +46,13 @@ class _Row:
 
 def centre(volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Return the centre of mass of a map or mask, shape (3,) [mm]; its middle if it is empty."""
-    weight = np.nan_to_num(np.abs(np.asarray(volume, dtype=np.float64)), posinf=0.0)
-    total = weight.sum()
-    if total > 0:
-        grids = np.ogrid[tuple(slice(n) for n in weight.shape)]
-        index = np.array([(weight * grid).sum() / total for grid in grids])
+    weight = np.nan_to_num(np.abs(np.asarray(volume)), posinf=0)
+    lines = [
+        weight.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
+        for axis in range(3)
+    ]
+    if lines[0].sum() > 0:
+        index = np.array([line @ np.arange(line.size) / line.sum() for line in lines])
     else:
         index = 0.5 * (np.array(weight.shape) - 1)
     return np.asarray(affine)[:3, :3] @ index + np.asarray(affine)[:3, 3]
@@ -91,10 +93,7 @@ def orthogonal_slices(
     mean, axes = _canonical(volume, affine)
     keep = np.isfinite(mean) if mask is None else _canonical(mask, affine)[0].astype(bool)
     at = centre(np.where(keep, mean, 0.0), axes) if at is None else np.asarray(at)
-    if mask is None and (keep & (mean != 0)).any():
-        crop = keep & (mean != 0)
-    else:
-        crop = keep
+    crop = keep & (mean != 0) if mask is None else keep
     reference = mean if median is None else _canonical(median, affine)[0]
     low, high = _range(reference[keep], vmin, vmax)
     suffix = f" [{format_unit(unit)}]" if format_unit(unit) else ""
@@ -104,15 +103,15 @@ def orthogonal_slices(
         if values is None:
             continue
         values = values if label == "mean" else _canonical(values, affine)[0]
-        shown = np.where(keep, values, np.nan)
-        a, b = _range(values[keep], 0.0, None) if label == "SD" else (low, high)
-        above, below = (shown > b).any(), (shown < a).any()
+        kept = values[keep]
+        a, b = _range(kept, 0.0, None) if label == "SD" else (low, high)
+        above, below = (kept > b).any(), (kept < a).any()
         extend = "both" if above and below else "max" if above else "min" if below else "neither"
         colours = matplotlib.colormaps["viridis" if label == "SD" else "inferno"]
         bar = f"{label if several else title}{suffix}"
-        rows.append(_Row(label if several else "", shown, colours, Normalize(a, b), bar, extend))
+        rows.append(_Row(label if several else "", values, colours, Normalize(a, b), bar, extend))
     caption = Html(f"<b>{to_html(title)}</b>{to_html(suffix)}")
-    return _draw(rows, axes, crop, at, f"Orthogonal slices of {title}", caption)
+    return _draw(rows, axes, keep, crop, at, f"Orthogonal slices of {title}", caption)
 
 
 def status_slices(
@@ -127,13 +126,14 @@ def status_slices(
     ticks = [code for code in sorted(STATUS) if code > 0]
     colours = ListedColormap([STATUS_COLOURS[code] for code in ticks])
     norm = BoundaryNorm([code - 0.5 for code in (*ticks, ticks[-1] + 1)], len(ticks))
-    row = _Row("", np.where(keep, codes, np.nan), colours, norm, "", ticks=ticks)
-    return _draw([row], axes, keep, at, "Orthogonal slices of status", Html("<b>Status</b>"))
+    row = _Row("", codes, colours, norm, "", ticks=ticks)
+    return _draw([row], axes, keep, keep, at, "Orthogonal slices of status", Html("<b>Status</b>"))
 
 
 def _draw(
     rows: Sequence[_Row],
     affine: np.ndarray,
+    keep: np.ndarray,
     crop: np.ndarray,
     at: np.ndarray,
     alt: str,
@@ -147,7 +147,7 @@ def _draw(
     index = np.clip(index, 0, np.array(crop.shape) - 1)
     where = affine[:3, :3] @ index + affine[:3, 3]
     size = [(part.stop - part.start) * v for part, v in zip(box, voxel, strict=True)]
-    left, right, gap, top, between = 0.3, 1.05, 0.08, 0.28, 0.12  # in
+    left, right, gap, top, between = 0.3, 1.05, 0.08, 0.42, 0.12  # in
     ratios = [size[h] / size[v] for _, _, h, v, _ in _PLANES]
     tall = min(_TALLEST, (_WIDTH - left - right - 2 * gap) / sum(ratios))
     width = left + right + 2 * gap + tall * sum(ratios)
@@ -164,9 +164,10 @@ def _draw(
                 x += tall * ratio + gap
                 picked: list[Any] = list(box)
                 picked[cut] = index[cut]
+                plane = tuple(picked)
                 axes.set_facecolor(_BACKGROUND)
                 image = axes.imshow(
-                    row.volume[tuple(picked)].T,
+                    np.where(keep[plane], row.volume[plane], np.nan).T,
                     origin="lower",
                     cmap=row.colours,
                     norm=row.norm,
@@ -178,7 +179,7 @@ def _draw(
                 axes.spines[:].set_visible(False)
                 _letters(axes, letters)
                 if r == 0:
-                    title = f"{name}, {'xyz'[cut]} = {where[cut]:.0f} mm"
+                    title = f"{name}\n{'xyz'[cut]} = {where[cut]:.0f} mm"
                     axes.set_title(title.replace("-", "\u2212"), fontsize=8, color=COLOURS["soft"])
             if row.label:
                 figure.text(
@@ -211,10 +212,13 @@ def _bar(figure: Any, image: Any, axes: Any, row: _Row) -> None:
 
 
 def _letters(axes: Any, letters: str) -> None:
+    from matplotlib.patheffects import withStroke
+
     places = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"),
               (0.5, 0.02, "center", "bottom"), (0.5, 0.98, "center", "top"))  # fmt: skip
+    outline = [withStroke(linewidth=1.6, foreground=_BACKGROUND)]
     for letter, (x, y, ha, va) in zip(letters, places, strict=True):
-        axes.text(x, y, letter, ha=ha, va=va, transform=axes.transAxes, color="#b9c0c4", fontsize=7)
+        axes.text(x, y, letter, ha=ha, va=va, transform=axes.transAxes, color="white", fontsize=7, path_effects=outline)
 
 
 def _canonical(volume: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +226,6 @@ def _canonical(volume: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.n
     from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
     volume = np.asarray(volume)
-    volume = volume.astype(np.float64) if volume.dtype.kind in "fiub" else volume
     affine = np.asarray(affine, dtype=np.float64)
     turn = io_orientation(affine)
     return apply_orientation(volume, turn), affine @ inv_ornt_aff(turn, volume.shape)

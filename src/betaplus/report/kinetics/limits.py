@@ -26,8 +26,8 @@ KINETICS_LIMITS = (
     ),
     (
         "Delay",
-        "A delay that was fixed is taken as exact. An error of a few seconds changes VB most, then"
-        " K1; Ki hardly.",
+        "A delay that was fixed is taken as exact. An error of a few seconds changes VB most, and"
+        " K1 to a lesser degree.",
     ),
     (
         "Means of Ki and VT",

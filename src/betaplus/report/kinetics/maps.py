@@ -14,6 +14,7 @@ from betaplus.report.page import Page
 __all__ = ["add_diagnostics", "add_maps"]
 
 _HEAVY_TAILED = ("Ki", "VT")
+_FEWEST = 12  # curves that are worth a histogram
 
 
 def add_maps(page: Page, posterior: Posterior, maps: Maps, affine: np.ndarray) -> None:
@@ -33,7 +34,7 @@ def add_maps(page: Page, posterior: Posterior, maps: Maps, affine: np.ndarray) -
         median = volumes[2] if len(volumes) > 2 else None
         if median is None and name in _HEAVY_TAILED and name in posterior.parameters:
             held = posterior[name].quantiles.get(0.5)
-            median = held if np.shape(held) == np.shape(mean) else None
+            median = held if held is not None and held.shape == np.shape(mean) else None
         unit = PARAMETER_UNITS.get(name, "")
         pictures.append(
             orthogonal_slices(mean, affine, name, unit, sd, median=median, mask=mask, at=at)
@@ -61,23 +62,23 @@ def add_diagnostics(
     ess, status, chi2 = (found.get(k) for k in ("ess", "status", "chi2"))
     if ess is None and status is None and chi2 is None:
         return
-    content: list[object] = [histograms(ess, status, chi2)]
+    content: list[object] = []
+    if max(np.size(v) for v in (ess, status, chi2) if v is not None) >= _FEWEST:
+        content.append(histograms(ess, status, chi2))
     if status is not None:
         content.append(status_table(np.asarray(status)))
     if maps and affine is not None:
         shape = np.shape(next(iter(maps.values()))[0])
         mask = _mask(posterior, shape)
         at = _centre(maps, mask, affine)
-        if np.shape(status) == shape and mask is not None:
-            content.append(status_slices(np.asarray(status), affine, at=at))
-        if np.shape(chi2) == shape:
-            content.append(
-                orthogonal_slices(np.asarray(chi2), affine, "chi-square", "1", mask=mask, at=at)
-            )
+        if status is not None and mask is not None:
+            content.append(status_slices(status, affine, at=at))
+        if chi2 is not None and chi2.shape == shape:
+            content.append(orthogonal_slices(chi2, affine, "chi-square", "1", mask=mask, at=at))
     note = (
         "The effective sample size says how finely a posterior was resolved: 100 leaves an error"
-        " of about a tenth of an SD in its mean. The highest half percent of chi-squares share the"
-        " last bar."
+        " of about a tenth of an SD in its mean. In histograms the highest half percent of"
+        " chi-squares share the last bar."
     )
     page.add_section("Diagnostics", content, note)
 

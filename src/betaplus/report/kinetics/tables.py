@@ -24,6 +24,7 @@ _MEANING = {
     4: "the model does not describe the curve: do not use the parameters",
 }
 _MOST_DECIMALS = 6
+_FIT = {"status": "", "chi2": "\u03c7\u00b2", "ess": "ESS"}
 
 
 def same_decimals(values: Sequence[float], leading: int = 3) -> list[str]:
@@ -42,20 +43,20 @@ def region_table(posterior: Posterior, names: Sequence[str]) -> Html:
     for parameter in posterior.parameters:
         unit = format_unit(PARAMETER_UNITS.get(parameter, ""))
         header.append(Html(f"{to_html(parameter)}<small>{to_html(unit) or '&nbsp;'}</small>"))
-    extras = [k for k in ("ess", "chi2", "status") if k in posterior.diagnostics]
-    header += [{"ess": "ESS", "chi2": "chi-square"}.get(k, k) for k in extras]
+    fit = {k: np.asarray(v).reshape(-1) for k, v in posterior.diagnostics.items() if k in _FIT}
+    if fit:
+        header.append("fit")
     rows = []
     for i, name in enumerate(names[:ROW_LIMIT]):
         row: list[object] = [name]
         row += [_cell(marginal, i) for marginal in posterior.parameters.values()]
-        for key in extras:
-            value = np.asarray(posterior.diagnostics[key]).reshape(-1)[i]
-            row.append(_status(value) if key == "status" else format_number(value))
+        if fit:
+            row.append(_fit({k: v[i] for k, v in fit.items()}))
         rows.append(row)
-    note = "Posterior mean \u00b1 SD; beneath, median [5 to 95 %]."
+    note = "In each cell: posterior mean \u00b1 SD, median, 5 to 95 %."
     if len(names) > ROW_LIMIT:
         note += f" The first {ROW_LIMIT} of {len(names):,} regions; the table of results has all."
-    return table(header, rows, caption=note)
+    return table(header, rows, caption=note, dense=True)
 
 
 def voxel_table(maps: Mapping[str, Sequence[np.ndarray]], mask: np.ndarray | None) -> Html:
@@ -67,11 +68,11 @@ def voxel_table(maps: Mapping[str, Sequence[np.ndarray]], mask: np.ndarray | Non
     """
     rows = []
     for name, volumes in maps.items():
-        mean, sd = (np.asarray(v, dtype=np.float64) for v in volumes[:2])
+        mean, sd = (np.asarray(v) for v in volumes[:2])
         keep = np.isfinite(mean) & np.isfinite(sd)
         if mask is not None:
             keep &= mask
-        m, s = mean[keep], sd[keep]
+        m, s = (v[keep].astype(np.float64) for v in (mean, sd))
         low, middle, high = np.quantile(m, (0.05, 0.5, 0.95)) if m.size else (np.nan,) * 3
         share = np.median(s[m != 0] / np.abs(m[m != 0])) if (m != 0).any() else np.nan
         rows.append(
@@ -117,12 +118,20 @@ def _cell(marginal: Marginal, i: int) -> Html:
     at = {level: _pick(marginal.quantiles.get(level), i) for level in (0.05, 0.5, 0.95)}
     values = [_pick(marginal.mean, i), _pick(marginal.std, i), at[0.5], at[0.05], at[0.95]]
     mean, sd, median, low, high = same_decimals(values)
-    return Html(f"{mean} \u00b1 {sd}<small>{median} [{low}, {high}]</small>")
+    return Html(f"{mean} \u00b1 {sd}<small>{median}</small><small>{low} to {high}</small>")
 
 
 def _pick(values: np.ndarray | None, i: int) -> float:
     return math.nan if values is None else float(np.asarray(values).reshape(-1)[i])
 
 
-def _status(code: float) -> str:
-    return STATUS.get(int(code), f"code {int(code)}") if math.isfinite(code) else "n/a"
+def _fit(values: Mapping[str, float]) -> Html:
+    parts = []
+    for key, label in _FIT.items():
+        if key not in values:
+            continue
+        value = values[key]
+        known = key == "status" and math.isfinite(value)
+        text = STATUS.get(int(value), f"code {int(value)}") if known else format_number(value)
+        parts.append(f"<small>{label} {text}</small>" if label else text)
+    return Html("".join(parts))

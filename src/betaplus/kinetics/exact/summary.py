@@ -1,0 +1,204 @@
+"""Moments, quantiles, draws and diagnostics from weighted nodes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from betaplus.kinetics.exact.kernel import fill_response, log_evidence
+from betaplus.kinetics.exact.lanes import FAST
+from betaplus.kinetics.exact.sampler import sample_curve
+
+__all__ = ["COLUMNS", "fit_curves"]
+
+COLUMNS = ("K1", "k2", "k3", "k4", "VB", "delay", "Ki", "VT", "BPND")
+"""What a node can report; a fit names the columns it wants."""
+
+_BINS = 64
+_AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
+_CHI2_LIMIT = 5.0
+
+
+@numba.njit(inline="always")
+def _column(row, c):
+    """Value of column `c` of a node (K1, k2, k3, k4, VB, delay)."""
+    if c < 6:
+        return row[c]
+    if c == 6:
+        return row[0] * row[2] / (row[1] + row[2])
+    binding = row[2] / (row[3] if abs(row[3]) > 1e-9 else 1e-9) if row[2] > 0 else 0.0
+    return row[0] / row[1] * (1.0 + binding) if c == 7 else binding
+
+
+@numba.njit(nogil=True)
+def _quantiles(x, w, n, levels, members, out):
+    """Weighted quantiles: find the bin by histogram, sort only what is in it."""
+    low, high = x[0], x[0]
+    for i in range(n):
+        low, high = min(low, x[i]), max(high, x[i])
+    if not high > low:
+        out[:] = low
+        return
+    mass = np.zeros(_BINS)
+    scale = _BINS / (high - low)
+    for i in range(n):
+        mass[min(int((x[i] - low) * scale), _BINS - 1)] += w[i]
+    for q in range(levels.size):
+        before, k = 0.0, 0
+        while k < _BINS - 1 and before + mass[k] < levels[q]:
+            before += mass[k]
+            k += 1
+        m = 0
+        for i in range(n):
+            if min(int((x[i] - low) * scale), _BINS - 1) == k and w[i] > 0.0:
+                members[m] = i
+                m += 1
+        order = np.argsort(x[members[:m]])
+        value, last, middle = low + k / scale, low + k / scale, before
+        for j in range(m):
+            i = members[order[j]]
+            centre = before + 0.5 * w[i]
+            value = x[i]
+            if centre >= levels[q]:
+                share = (levels[q] - middle) / max(centre - middle, 1e-300)
+                value = last + share * (x[i] - last)
+                break
+            before += w[i]
+            last, middle = x[i], centre
+        out[q] = value
+
+
+@numba.njit(nogil=True)
+def _next(state):
+    """SplitMix64: the next state and a number in [0, 1)."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    z = state
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return state, (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@numba.njit(nogil=True)
+def _resample(w, n, key, nodes):
+    """Systematic resampling in random order: node indices into `nodes`."""
+    state, u = _next(key)
+    total, j = w[0], 0
+    for s in range(nodes.size):
+        level = (s + u) / nodes.size
+        while total < level and j < n - 1:
+            j += 1
+            total += w[j]
+        nodes[s] = j
+    for s in range(nodes.size - 1, 0, -1):
+        state, v = _next(state)
+        k = int(v * (s + 1))
+        nodes[s], nodes[k] = nodes[k], nodes[s]
+
+
+@numba.njit(nogil=True, fastmath=FAST)
+def _precision(target, S):
+    """Posterior mean of 1 / l^2 given S, from the slope of the evidence."""
+    slope = (log_evidence(target, 1.02 * S) - log_evidence(target, S / 1.02)) / (2.0 * np.log(1.02))
+    return max(-2.0 * slope / max(S, 1e-30), 1e-30)
+
+
+@numba.njit(nogil=True)
+def _predict(target, space, n, mean, std, sigma, level2):
+    """Posterior mean and SD of the noise-free curve and RMS of the noise SD, in table units."""
+    U, W, theta = space.U, space.W, space.theta
+    frames = target.n_frames
+    first, second, variance = np.zeros(frames), np.zeros(frames), np.zeros(frames)
+    total = 0.0
+    for i in range(n):
+        w = space.w[i]
+        if w < 1e-7:
+            continue
+        fill_response(target, space.z[i], theta, U, W)
+        K1, b = space.theta_all[i, 0], space.theta_all[i, 4]
+        total += w
+        for t in range(frames):
+            c = K1 * (1.0 - b) * U[t] + b * W[t]
+            first[t] += w * c
+            second[t] += w * c * c
+            variance[t] += w * level2 * (target.floor[t] + target.gain[t] * max(c, 0.0))
+    for t in range(frames):
+        m = first[t] / total
+        mean[t] = m
+        std[t] = np.sqrt(max(second[t] / total - m * m, 0.0))
+        sigma[t] = np.sqrt(variance[t] / total)
+
+
+@numba.njit(nogil=True)
+def _status(target, space, y, a, b, precision, chi2, rounds):
+    """1 ok, 3 refined, 4 misfit: residuals that hang together, or a chi-square out of bounds."""
+    n = target.n_frames
+    top, bottom, last = 0.0, 0.0, 0.0
+    for t in range(n):
+        r = (y[t] - a * space.mode_U[t] - b * space.mode_W[t]) * np.sqrt(space.own_weight[t])
+        if t > 0:
+            top += r * last
+        bottom += r * r
+        last = r
+    autocorrelation = top / max(bottom, 1e-300) * np.sqrt(n)
+    if autocorrelation > _AUTOCORRELATION_LIMIT:
+        return 4
+    if chi2 > 1.0 + _CHI2_LIMIT * np.sqrt(2.0 / n):
+        return 4
+    return 3 if rounds > 0 else 1
+
+
+@numba.njit(nogil=True)
+def fit_curves(target, points, effort, space, curves, keys, columns, levels, out):
+    """Fit curves one after another.
+
+    Args:
+        target: The posterior.
+        points: Shared points.
+        effort: How many points.
+        space: Work space of this thread.
+        curves: Shape (n, frame) float32 [table units], padded.
+        keys: One 64-bit key per curve.
+        columns: Indices into `COLUMNS`.
+        levels: Quantile levels.
+        out: Arrays to fill, `betaplus.kinetics.exact.method.Results`.
+    """
+    members = np.empty(space.w.size, np.int64)
+    x = np.empty(space.w.size)
+    nodes = np.empty(out.samples.shape[2], np.int64)
+    scale = target.table.scale
+    for item in range(curves.shape[0]):
+        y = curves[item]
+        n, size, rounds, a, b, precision = sample_curve(target, points, y, effort, space)
+        w = space.w
+        if nodes.size > 0:
+            _resample(w, n, keys[item], nodes)
+        for p in range(columns.size):
+            mean = 0.0
+            for i in range(n):
+                x[i] = _column(space.theta_all[i], columns[p])
+                mean += w[i] * x[i]
+            variance = 0.0
+            for i in range(n):
+                variance += w[i] * (x[i] - mean) ** 2
+            out.mean[item, p] = mean
+            out.std[item, p] = np.sqrt(variance)
+            _quantiles(x, w, n, levels, members, out.quantiles[item, p])
+            for s in range(nodes.size):
+                out.samples[item, p, s] = x[nodes[s]]
+        chi2, level2 = 0.0, 0.0
+        for i in range(n):
+            if w[i] > 1e-7:
+                known = precision if target.estimate_noise else _precision(target, space.S[i])
+                chi2 += w[i] * space.S[i] * known
+                level2 += w[i] / known
+        chi2 /= target.n_frames
+        out.ess[item] = size
+        out.chi2[item] = chi2
+        out.noise[item] = np.sqrt(level2 * scale)
+        for t in range(target.n_frames):
+            c = max(a * space.mode_U[t] + b * space.mode_W[t], 0.0)
+            space.own_weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
+        out.status[item] = _status(target, space, y, a, b, precision, chi2, rounds)
+        if out.fit.shape[1] > 0:
+            _predict(target, space, n, out.fit[item], out.fit_std[item], out.sigma[item], level2)

@@ -1,0 +1,121 @@
+"""What a kinetic method is given, what it gives back, and where each one is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from betaplus.core.errors import UsageError
+from betaplus.core.frames import FrameTiming
+from betaplus.core.input_function import InputCurve
+from betaplus.kinetics.prior import Prior
+
+__all__ = ["METHODS", "QUANTILES", "Fitter", "Method", "Task", "find_method", "make_settings"]
+
+METHODS = {
+    "exact": "betaplus.kinetics.exact.method:Exact",
+    "nlls": "betaplus.kinetics.nlls:Nlls",
+}
+"""Name to class; a new method is a new file and one line here."""
+
+QUANTILES = (0.05, 0.5, 0.95)
+"""Quantile levels that maps and tables carry."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """Everything about a fit but the curves; picklable.
+
+    Attributes:
+        curve: Input curve [Bq/mL], decay-corrected to TimeZero.
+        frames: Frame timing of the curves.
+        half_life: Half-life [s].
+        model: Name of the compartment model.
+        prior: Priors; their ranges are the bounds of methods without priors.
+        delay: Known delay [s], or None to infer one per curve.
+        noise: ``auto``, ``estimate``, a noise level, or standard deviations per frame [Bq/mL].
+        samples: Draws per curve.
+        seed: Seed of the run.
+        predict: Whether to return the posterior predictive of the curve.
+        quantiles: Quantile levels.
+    """
+
+    curve: InputCurve
+    frames: FrameTiming
+    half_life: float
+    model: str
+    prior: Prior
+    delay: float | None
+    noise: float | str | np.ndarray = "auto"
+    samples: int = 0
+    seed: int = 0
+    predict: bool = False
+    quantiles: tuple[float, ...] = QUANTILES
+
+
+class Fitter(Protocol):
+    """A method ready for the curves of one task."""
+
+    parameters: tuple[str, ...]
+    """Names along the parameter axis of the results."""
+
+    def fit(self, curves: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
+        """Fit curves, shape (n, T) [Bq/mL], with global indices `items`, shape (n,).
+
+        Returns:
+            ``mean`` and ``std`` (n, P), ``quantiles`` (n, P, Q), ``ess``, ``chi2``, ``noise`` (n,)
+            float32, ``status`` (n,) uint8; ``samples`` (n, P, S) where draws were asked for;
+            ``fit``, ``fit_std`` and ``sigma`` (n, T) [Bq/mL] where predictions were.
+        """
+
+
+class Method(Protocol):
+    """A method: typed settings, and `prepare`."""
+
+    Settings: type
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def prepare(self, task: Task) -> Fitter:
+        """Do once what all curves of a task share."""
+
+
+def find_method(name: str) -> type[Method]:
+    """Return the class of a method.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in METHODS:
+        raise UsageError(f"method {name!r} is unknown", f"expected one of {', '.join(METHODS)}")
+    module, _, attribute = METHODS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def make_settings(kind: type, values: Mapping[str, Any]) -> Any:
+    """Make a method's settings from options, which may be text.
+
+    Raises:
+        UsageError: If a field is unknown or a value has the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    out = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise UsageError(
+                f"setting {name!r} is unknown", f"expected one of {', '.join(fields) or '(none)'}"
+            )
+        wanted = type(fields[name].default)
+        try:
+            converted = wanted(value)
+        except (TypeError, ValueError):
+            converted = None
+        if converted is None or (wanted is int and float(value) != converted):
+            raise UsageError(f"setting {name}={value!r}", f"expected {wanted.__name__}")
+        out[name] = converted
+    return kind(**out)
