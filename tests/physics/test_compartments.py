@@ -64,7 +64,13 @@ def solve(model, rates, VB, delay, curve, frames, half_life):
         ]
 
     edges = np.union1d(frames.start, frames.end)
-    stops = np.unique(np.clip(np.concatenate([[min(delay, 0.0)], edges, curve.time + delay]), min(delay, 0.0), edges[-1]))
+    stops = np.unique(
+        np.clip(
+            np.concatenate([[min(delay, 0.0)], edges, curve.time + delay]),
+            min(delay, 0.0),
+            edges[-1],
+        )
+    )
     state, integral = np.zeros(3), {float(stops[0]): 0.0}
     for a, b in zip(stops[:-1], stops[1:], strict=True):  # the input is smooth inside each piece
         step = solve_ivp(rhs, (a, b), state, rtol=1e-9, atol=1e-12, method="DOP853")
@@ -72,7 +78,12 @@ def solve(model, rates, VB, delay, curve, frames, half_life):
         integral[float(b)] = state[2]
         if b <= 0:  # frames begin at 0: nothing counted before
             state[2] = integral[float(b)] = state[2]
-    out = np.array([integral[float(e)] - integral[float(s)] for s, e in zip(frames.start, frames.end, strict=True)])
+    out = np.array(
+        [
+            integral[float(e)] - integral[float(s)]
+            for s, e in zip(frames.start, frames.end, strict=True)
+        ]
+    )
     return out * frames.decay_factors(half_life) / frames.duration
 
 
@@ -135,13 +146,20 @@ def test_gradients_match_finite_differences(model):
     def function(*inputs):
         return predict(response, dict(zip(names, inputs, strict=True))) / 1e3
 
-    assert torch.autograd.gradcheck(function, tuple(values.values()), eps=1e-6, rtol=1e-5, atol=1e-6)
+    assert torch.autograd.gradcheck(
+        function, tuple(values.values()), eps=1e-6, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_batch_equals_single():
     response = InputResponse(synthetic_curve(), UNEVEN, 6584.04)
-    many = {k: torch.tensor([v, 2 * v, 0.5 * v], dtype=torch.float64) for k, v in RATES["2TCM"].items()}
-    many |= {"VB": torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64), "delay": torch.tensor([0.0, 5, -3], dtype=torch.float64)}
+    many = {
+        k: torch.tensor([v, 2 * v, 0.5 * v], dtype=torch.float64) for k, v in RATES["2TCM"].items()
+    }
+    many |= {
+        "VB": torch.tensor([0.0, 0.05, 0.3], dtype=torch.float64),
+        "delay": torch.tensor([0.0, 5, -3], dtype=torch.float64),
+    }
     together = predict(response, many)
     for i in range(3):
         alone = predict(response, {k: v[i : i + 1] for k, v in many.items()})

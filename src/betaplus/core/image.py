@@ -49,9 +49,7 @@ class PetImage:
     def __post_init__(self) -> None:
         shape = tuple(self.data.shape)
         if len(shape) not in (3, 4):
-            raise InputError(
-                f"image of shape {shape}", "expected (X, Y, Z) or (X, Y, Z, T)"
-            )
+            raise InputError(f"image of shape {shape}", "expected (X, Y, Z) or (X, Y, Z, T)")
         if self.frames is not None and len(self.frames) != self.n_frames:
             raise InputError(
                 f"{len(self.frames)} frame times but the image has {self.n_frames} frames",

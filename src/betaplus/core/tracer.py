@@ -28,7 +28,6 @@ HALF_LIVES = {
 """Half-lives [s]."""
 
 
-
 def radionuclide_name(text: object, where: str) -> str:
     """Return the canonical name (``F18``) of a radionuclide spelled ``18F``, ``F-18``, ``[18F]``.
 

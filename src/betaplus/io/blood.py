@@ -213,7 +213,7 @@ def _time_unit(fields: Mapping[str, Any], where: str) -> list[str]:
 
 def _activity_unit(about: Mapping[str, Any], option: str | None, name: str, where: str) -> str:
     found = f"{name} of {where}"
-    return read_unit({"Units": about.get("Units")}, option, found)
+    return read_unit({"Units": about.get("Units")}, option, found, "--blood-unit")
 
 
 def _refuse_percent(about: Mapping[str, Any], name: str, where: str) -> None:

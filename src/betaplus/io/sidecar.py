@@ -27,26 +27,28 @@ __all__ = [
 _HALF_LIFE_AGREEMENT = 0.05
 
 
-def read_unit(fields: Mapping[str, Any], option: str | None, where: str) -> str:
-    """Return the activity unit of an image or table.
+def read_unit(
+    fields: Mapping[str, Any], option: str | None, where: str, flag: str = "--unit"
+) -> str:
+    """Return the activity unit of an image or table; `flag` is the option's name for messages.
 
     Raises:
         InputError: If no unit is given or it is unknown.
         UsageError: If the option is unknown or contradicts ``Units``.
     """
     stated = fields.get("Units")
-    asked = None if option is None else _option(activity_unit, option, "--unit")
+    asked = None if option is None else _option(activity_unit, option, flag)
     if stated is None:
         if asked is None:
             raise InputError(
                 f"Units is missing in {where}",
                 "expected Bq/mL, kBq/mL, MBq/mL or SUV",
-                "add it or give --unit",
+                f"add it or give {flag}",
             )
         return asked
     unit = activity_unit(stated, f"Units of {where}")
     if asked is not None and asked != unit:
-        raise _contradiction("--unit", option, "Units", stated, where)
+        raise _contradiction(flag, option, "Units", stated, where)
     return unit
 
 

@@ -11,7 +11,7 @@ from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.io.nifti import LazyNifti, open_nifti
 
-__all__ = ["default_mask", "iterate_frames", "load_mask", "voxel_curves"]
+__all__ = ["check_grid", "default_mask", "iterate_frames", "load_mask", "voxel_curves"]
 
 _MISALIGNED = 0.1  # of a voxel edge: masks further off than this are of another grid
 
@@ -86,23 +86,8 @@ def load_mask(path: str | Path, like: PetImage) -> np.ndarray:
     """
     path = Path(path)
     file = open_nifti(path)
-    shape = file.shape[:3]
-    if file.ndim == 4 and file.shape[3] != 1:
-        raise InputError(f"{path.name} has {file.shape[3]} frames", "expected a 3-D mask")
-    if shape != like.shape[:3]:
-        raise InputError(
-            f"{path.name} has shape {shape} but the image has {like.shape[:3]}",
-            "expected a mask on the grid of the image",
-            "resample the mask",
-        )
-    off = _misalignment(file.header.affine, np.asarray(like.affine), shape)
-    if off > _MISALIGNED * min(like.voxel_size):
-        raise InputError(
-            f"{path.name} lies {off:.3g} mm away from the image",
-            "expected a mask with the affine of the image",
-            "resample the mask",
-        )
-    values = file.read().reshape(shape)
+    check_grid(file, like, "mask")
+    values = file.read().reshape(like.shape[:3])
     distinct = np.unique(values)
     nonzero = distinct[distinct != 0]
     if not np.isfinite(nonzero).all() or (nonzero.size > 1 and (nonzero % 1 != 0).any()):
@@ -112,6 +97,35 @@ def load_mask(path: str | Path, like: PetImage) -> np.ndarray:
     if not nonzero.size:
         raise InputError(f"{path.name} is 0 everywhere", "expected voxels inside the mask")
     return values != 0
+
+
+def check_grid(file: LazyNifti, like: PetImage, what: str) -> None:
+    """Refuse a mask or label image that is not 3-D or not on the grid of an image.
+
+    Args:
+        file: The mask or label image.
+        like: The image.
+        what: What it is called in messages.
+
+    Raises:
+        InputError: If it is 4-D, of another shape, or lies elsewhere.
+    """
+    name, shape = file.header.path.name, file.shape[:3]
+    if file.ndim == 4 and file.shape[3] != 1:
+        raise InputError(f"{name} has {file.shape[3]} frames", f"expected a 3-D {what}")
+    if shape != like.shape[:3]:
+        raise InputError(
+            f"{name} has shape {shape} but the image has {like.shape[:3]}",
+            f"expected a {what} on the grid of the image",
+            f"resample the {what}",
+        )
+    off = _misalignment(file.header.affine, np.asarray(like.affine), shape)
+    if off > _MISALIGNED * min(like.voxel_size):
+        raise InputError(
+            f"{name} lies {off:.3g} mm away from the image",
+            f"expected a {what} with the affine of the image",
+            f"resample the {what}",
+        )
 
 
 def _misalignment(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:

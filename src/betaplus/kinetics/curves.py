@@ -69,7 +69,9 @@ def read_curves(data: PetImage | TacTable, mask: np.ndarray | None = None) -> Cu
             "add it to the sidecar or give --radionuclide",
         )
     if len(data.frames) < _LEAST_FRAMES:
-        raise InputError(f"{where} has {len(data.frames)} frames", f"expected {_LEAST_FRAMES} or more")
+        raise InputError(
+            f"{where} has {len(data.frames)} frames", f"expected {_LEAST_FRAMES} or more"
+        )
     factors = time_zero_factors(data.frames, data.tracer, data.decay_corrected_to)
     factors = factors * activity_factor(data.unit, "Bq/mL")
     if isinstance(data, PetImage):

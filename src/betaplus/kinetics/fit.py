@@ -18,7 +18,7 @@ from betaplus.core.tacs import TacTable
 from betaplus.engine import Block, Journal, assemble, default_workers, memory_plan, plan_curves, run
 from betaplus.kinetics.curves import Curves, read_curves
 from betaplus.kinetics.delay import delay_of_mean, delay_option
-from betaplus.kinetics.method import QUANTILES, Fitter, Task, find_method, make_settings
+from betaplus.kinetics.method import Fitter, Task, find_method, make_settings
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.physics.compartments import find_model
 

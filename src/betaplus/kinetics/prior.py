@@ -34,7 +34,9 @@ class Distribution:
 
     def __post_init__(self) -> None:
         if self.dist not in _KINDS:
-            raise InputError(f"dist {self.dist!r} in a prior", f"expected one of {', '.join(_KINDS)}")
+            raise InputError(
+                f"dist {self.dist!r} in a prior", f"expected one of {', '.join(_KINDS)}"
+            )
         numbers = (self.low, self.high, self.mean, self.sd)
         if not all(isinstance(v, int | float) and np.isfinite(v) for v in numbers):
             raise InputError(f"prior {self}", "expected finite numbers")
@@ -151,7 +153,9 @@ def find_prior(name: str | Path | Prior) -> Prior:
         return PRIORS[str(name)]
     path = Path(name)
     if path.suffix != ".toml":
-        raise UsageError(f"prior {str(name)!r} is unknown", f"expected {', '.join(PRIORS)} or a .toml file")
+        raise UsageError(
+            f"prior {str(name)!r} is unknown", f"expected {', '.join(PRIORS)} or a .toml file"
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -160,7 +164,8 @@ def find_prior(name: str | Path | Prior) -> Prior:
     for key, entry in table.items():
         if key not in parameters or not isinstance(entry, dict):
             raise InputError(
-                f"entry {key!r} in {path.name}", f"expected {', '.join(parameters)} with dist, low, high"
+                f"entry {key!r} in {path.name}",
+                f"expected {', '.join(parameters)} with dist, low, high",
             )
         try:
             parameters[key] = Distribution(**entry)

@@ -16,7 +16,14 @@ from torch import Tensor
 from betaplus.core.errors import UsageError
 from betaplus.physics.response import InputResponse
 
-__all__ = ["MODELS", "CompartmentModel", "exponentials", "find_model", "macro_parameters", "predict"]
+__all__ = [
+    "MODELS",
+    "CompartmentModel",
+    "exponentials",
+    "find_model",
+    "macro_parameters",
+    "predict",
+]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from betaplus.kinetics.exact.lanes import FAST, fast_log, interpolate
+from betaplus.kinetics.exact.compile import kernel
+from betaplus.kinetics.exact.lanes import interpolate
 
 __all__ = [
     "amplitude_density",
@@ -20,7 +20,7 @@ __all__ = [
 _F32 = np.float32
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def fill_response(target, z, theta, U, W):
     """Fill theta = (k2, k3, k4, delay), the unit response U and whole blood W at probit z."""
     table = target.table
@@ -48,29 +48,37 @@ def fill_response(target, z, theta, U, W):
     f2 = (bits2 & low_bits) * part
     c0, c1 = _F32(w1 * (1.0 - f1)), _F32(w1 * f1)
     c2, c3 = _F32((1.0 - w1) * (1.0 - f2)), _F32((1.0 - w1) * f2)
-    if table.tissue.shape[0] == 1:
-        r0, r1, r2, r3 = table.tissue[0, i], table.tissue[0, i + 1], table.tissue[0, j], table.tissue[0, j + 1]
-        w = table.blood[0]
+    tissue, blood = table.tissue, table.blood
+    if tissue.shape[0] == 1:
         for t in range(U.size):
-            U[t] = c0 * r0[t] + c1 * r1[t] + c2 * r2[t] + c3 * r3[t]
-            W[t] = w[t]
+            U[t] = (
+                c0 * tissue[0, i, t]
+                + c1 * tissue[0, i + 1, t]
+                + c2 * tissue[0, j, t]
+                + c3 * tissue[0, j + 1, t]
+            )
+            W[t] = blood[0, t]
         return
     at = (theta[3] - table.delay_low) / table.delay_step
-    n = min(int(at), table.tissue.shape[0] - 2)
+    n = min(int(at), tissue.shape[0] - 2)
     g = _F32(at - n)
     h = _F32(1.0) - g
-    r0, r1, r2, r3 = table.tissue[n, i], table.tissue[n, i + 1], table.tissue[n, j], table.tissue[n, j + 1]
-    m = n + 1
-    s0, s1, s2, s3 = table.tissue[m, i], table.tissue[m, i + 1], table.tissue[m, j], table.tissue[m, j + 1]
-    w, x = table.blood[n], table.blood[m]
     for t in range(U.size):
-        U[t] = h * (c0 * r0[t] + c1 * r1[t] + c2 * r2[t] + c3 * r3[t]) + g * (
-            c0 * s0[t] + c1 * s1[t] + c2 * s2[t] + c3 * s3[t]
+        U[t] = h * (
+            c0 * tissue[n, i, t]
+            + c1 * tissue[n, i + 1, t]
+            + c2 * tissue[n, j, t]
+            + c3 * tissue[n, j + 1, t]
+        ) + g * (
+            c0 * tissue[n + 1, i, t]
+            + c1 * tissue[n + 1, i + 1, t]
+            + c2 * tissue[n + 1, j, t]
+            + c3 * tissue[n + 1, j + 1, t]
         )
-        W[t] = h * w[t] + g * x[t]
+        W[t] = h * blood[n, t] + g * blood[n + 1, t]
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def products(U, W, y, weight):
     """Weighted inner products UU, UW, WW, Uy, Wy."""
     uu, uw, ww, uy, wy = _F32(0.0), _F32(0.0), _F32(0.0), _F32(0.0), _F32(0.0)
@@ -85,7 +93,7 @@ def products(U, W, y, weight):
     return float(uu), float(uw), float(ww), float(uy), float(wy)
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def solve_amplitudes(uu, uw, ww, uy, wy):
     """Least-squares a = K1 (1 - VB), b = VB and the (regularised) determinant."""
     uu = uu * 1.000001 + 1e-30
@@ -94,7 +102,7 @@ def solve_amplitudes(uu, uw, ww, uy, wy):
     return (ww * uy - uw * wy) / determinant, (uu * wy - uw * uy) / determinant, determinant
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def best_amplitudes(uu, uw, ww, uy, wy, K1, VB):
     """Least-squares amplitudes inside their support, by alternating clipped steps."""
     _, b, _ = solve_amplitudes(uu, uw, ww, uy, wy)
@@ -109,10 +117,13 @@ def best_amplitudes(uu, uw, ww, uy, wy, K1, VB):
     return min(max(a, K1.low * (1.0 - b)), K1.high * (1.0 - b)), b
 
 
-@numba.njit(nogil=True, fastmath=FAST)
-def misfit(target, y, U, W, a, b):
-    """Sum of squared residuals over the variance shape of the node's own curve, and its log."""
-    S, L = _F32(0.0), _F32(0.0)
+@kernel
+def misfit(target, y, U, W, weight, a, b):
+    """Squared residuals over the variance shape of the node's own curve, and log det of the shape.
+
+    The determinant is relative to that of 1 / `weight`, so that one product of ratios holds it.
+    """
+    S, ratio = _F32(0.0), 1.0
     a32, b32 = _F32(a), _F32(b)
     floor, gain = target.floor, target.gain
     for t in range(U.size):
@@ -120,17 +131,17 @@ def misfit(target, y, U, W, a, b):
         v = floor[t] + gain[t] * max(c, _F32(0.0))
         r = y[t] - c
         S += r * r / v
-        L += fast_log(v)
-    return float(S), float(L)
+        ratio *= float(v * weight[t])
+    return float(S), np.log(min(max(ratio, 1e-300), 1e300))
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def log_evidence(target, S):
-    """log p(S), the noise level integrated out."""
+    """Log p(S), the noise level integrated out."""
     return interpolate(target.evidence, (np.log(max(S, 1e-30)) - target.s_low) / 0.005)
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def amplitude_density(prior, x):
     """Density of a linear parameter at x inside its support, up to a constant."""
     if prior.kind == 0:

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-__all__ = ["FAST", "draw_plateau", "draw_truncated", "fast_log", "interpolate"]
+from betaplus.kinetics.exact.compile import kernel
 
-FAST = {"reassoc", "contract", "arcp", "nsz"}
-_LN2 = np.float32(0.6931471805599453)
-_ONE = np.float32(1.0)
-_HALF_BITS = np.int32(0x3F3504F3)  # float32 sqrt(1/2)
-_MANTISSA = np.int32(23)
+__all__ = ["draw_plateau", "draw_truncated", "interpolate"]
 
 
-@numba.njit(inline="always", fastmath=FAST)
-def fast_log(x):
-    """Natural logarithm of a positive float32 to about 1e-7; vectorises, unlike the library's."""
-    bits = np.float32(x).view(np.int32)
-    exponent = np.int32(np.int32(bits - _HALF_BITS) >> _MANTISSA)
-    mantissa = np.int32(bits - np.int32(exponent << _MANTISSA)).view(np.float32)
-    f = (mantissa - _ONE) / (mantissa + _ONE)
-    s = f * f
-    series = s * (
-        np.float32(0.6666667)
-        + s * (np.float32(0.4) + s * (np.float32(0.2857143) + s * np.float32(0.2323)))
-    )
-    return np.float32(exponent) * _LN2 + f * (np.float32(2.0) + series)
-
-
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def interpolate(table, position):
     """Straight line through the table at a fractional index; extrapolates at the ends."""
     i = min(max(int(position), 0), table.size - 2)
     return table[i] + (position - i) * (table[i + 1] - table[i])
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def draw_truncated(u, centre, scale, low, high):
     """Draw from a logistic distribution truncated to [low, high] by its inverse CDF at `u`.
 
@@ -63,7 +43,7 @@ def draw_truncated(u, centre, scale, low, high):
     return (centre - scale * x if flip else centre + scale * x), density
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def draw_plateau(u, edge, width, low, high):
     """Draw x in [low, high] with log x flat below log(edge) and falling off above it.
 

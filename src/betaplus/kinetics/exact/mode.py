@@ -5,11 +5,10 @@ In probit coordinates the prior is a unit Gaussian, so the normal equations are 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import best_amplitudes, fill_response, log_evidence, products
-from betaplus.kinetics.exact.lanes import FAST
 from betaplus.kinetics.exact.mixture import cholesky
 
 __all__ = ["find_mode"]
@@ -18,7 +17,7 @@ _STEP = 0.02  # of the finite differences, in prior standard deviations
 _F32 = np.float32
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _squares(y, U, W, weight, a, b):
     S = _F32(0.0)
     for t in range(y.size):
@@ -27,7 +26,7 @@ def _squares(y, U, W, weight, a, b):
     return float(S)
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g):
     """Gauss-Newton matrix and gradient in (z, a, b), the prior of z included."""
     d, m = z.size, z.size + 2
@@ -60,8 +59,24 @@ def _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g):
     H[d + 1, d + 1] += 12.0 / (target.VB.high - target.VB.low) ** 2
 
 
-@numba.njit(nogil=True, fastmath=FAST)
-def find_mode(target, y, weight, z, n_steps, U, W, J, factor):
+@kernel
+def _solve(A, g, x):
+    """Solve L L' x = g for the factor L = A[0]."""
+    m = g.size
+    for i in range(m):
+        s = g[i]
+        for k in range(i):
+            s -= A[0, i, k] * x[k]
+        x[i] = s / A[0, i, i]
+    for i in range(m - 1, -1, -1):
+        s = x[i]
+        for k in range(i + 1, m):
+            s -= A[0, k, i] * x[k]
+        x[i] = s / A[0, i, i]
+
+
+@kernel
+def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
     """Move `z` to the mode of the posterior with fixed variance shape 1 / `weight`.
 
     Args:
@@ -73,13 +88,13 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factor):
         U: Work space; the unit response at the mode on return.
         W: Likewise, whole blood.
         J: Work space, shape (d + 4, frame).
-        factor: Overwritten by the Cholesky factor of the covariance of z.
+        factors: Shape (1, d, d), overwritten by the Cholesky factor of the covariance of z.
 
     Returns:
         a, b and the noise precision 1 / l^2 in table units.
     """
     d, m = z.size, z.size + 2
-    H, A, g, x = np.zeros((m, m)), np.zeros((m, m)), np.empty(m), np.empty(m)
+    H, A, g, x = np.zeros((m, m)), np.zeros((1, m, m)), np.empty(m), np.empty(m)
     theta, trial = np.empty(4), z.copy()
     a, b, precision = 0.0, 0.0, 1.0
     damping, best = 1e-2, -1e300
@@ -113,22 +128,23 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factor):
                 break
         for i in range(m):
             for j in range(m):
-                A[i, j] = H[i, j]
-            A[i, i] *= 1.0 + damping
-        cholesky(A, A)
-        for i in range(m):
-            s = g[i]
-            for k in range(i):
-                s -= A[i, k] * x[k]
-            x[i] = s / A[i, i]
-        for i in range(m - 1, -1, -1):
-            s = x[i]
-            for k in range(i + 1, m):
-                s -= A[k, i] * x[k]
-            x[i] = s / A[i, i]
+                A[0, i, j] = H[i, j]
+            A[0, i, i] *= 1.0 + damping
+        cholesky(A, 0, A, 0)
+        _solve(A, g, x)
         for i in range(d):
             trial[i] = min(max(z[i] + min(max(x[i], -1.5), 1.5), -4.5), 4.5)
     fill_response(target, z, theta, U, W)
-    inverse = np.linalg.inv(H)
-    cholesky(inverse[:d, :d].copy(), factor)
+    for i in range(m):
+        for j in range(m):
+            A[0, i, j] = H[i, j]
+    cholesky(A, 0, A, 0)
+    covariance = np.empty((1, d, d))
+    for j in range(d):
+        for i in range(m):
+            g[i] = 1.0 if i == j else 0.0
+        _solve(A, g, x)
+        for i in range(d):
+            covariance[0, i, j] = x[i]
+    cholesky(covariance, 0, factors, 0)
     return a, b, precision

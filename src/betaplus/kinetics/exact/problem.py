@@ -140,10 +140,8 @@ def _noise_shape(
     return floor, gain, noise
 
 
-def _evidence(
-    n: int, noise: float | str, prior: Prior, scale: float
-) -> tuple[float, np.ndarray]:
-    """log of the integral over p(l) of l^-n exp(-S / 2 l^2), on a grid of log S.
+def _evidence(n: int, noise: float | str, prior: Prior, scale: float) -> tuple[float, np.ndarray]:
+    """Log of the integral over p(l) of l^-n exp(-S / 2 l^2), on a grid of log S.
 
     In table units the variance is (l^2 / scale) times its shape.
     """

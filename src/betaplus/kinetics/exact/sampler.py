@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import (
     amplitude_density,
     best_amplitudes,
@@ -16,10 +16,10 @@ from betaplus.kinetics.exact.kernel import (
     products,
     solve_amplitudes,
 )
-from betaplus.kinetics.exact.lanes import FAST, draw_plateau, draw_truncated
+from betaplus.kinetics.exact.lanes import draw_plateau, draw_truncated
 from betaplus.kinetics.exact.mixture import (
-    effective_size,
     fit_mixture,
+    fit_moments,
     log_mixture,
     tempered_weights,
 )
@@ -27,8 +27,9 @@ from betaplus.kinetics.exact.mode import find_mode
 
 __all__ = ["Effort", "sample_curve"]
 
-_SHARES = (0.6, 0.3, 0.1)  # of the fine set: around the fit, widely around it, coarse
-_WIDTHS = (1.1, 2.0, 1.3)
+_PILOT_SHARES, _PILOT_WIDTHS = (0.5, 0.2, 0.3), (1.2, 2.5)
+_SHARES, _WIDTHS = (0.6, 0.3, 0.1), (1.1, 2.0, 1.3)
+_PILOTS = 3  # at most
 _NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit Gaussian
 _ROUNDS = 4
 
@@ -43,7 +44,7 @@ class Effort(NamedTuple):
     components: int
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _coarse_pass(target, points, y, weight, scores):
     """Score the shared prior nodes with the plug-in weights; returns the best node and its fit."""
     yy = 0.0
@@ -60,7 +61,7 @@ def _coarse_pass(target, points, y, weight, scores):
         S = max(S, 1e-7 * yy)
         log_v = 0.0
         if not shared:
-            S, log_v = misfit(target, y, points.coarse_tissue[i], W, a, b)
+            S, log_v = misfit(target, y, points.coarse_tissue[i], W, weight, a, b)
         if target.estimate_noise:
             scores[i] = -0.5 * target.n_frames * np.log(S)
         else:
@@ -71,7 +72,7 @@ def _coarse_pass(target, points, y, weight, scores):
     return best, a_best, b_best
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _weights_of_data(target, y, weight):
     """Reciprocal variance shape of the smoothed data, kept off zero: a start, never the target."""
     n = target.n_frames
@@ -87,7 +88,7 @@ def _weights_of_data(target, y, weight):
         weight[t] = 1.0 / (target.floor[t] + target.gain[t] * max(weight[t], 0.03 * top))
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _set_weights(target, a, b, U, W, weight):
     """Reciprocal variance shape of the curve a U + b W."""
     for t in range(target.n_frames):
@@ -95,7 +96,7 @@ def _set_weights(target, a, b, U, W, weight):
         weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
 
 
-@numba.njit(inline="always", fastmath=FAST)
+@kernel
 def _draw_tissue(u, centre, sd, stretch, low, high, kind):
     """Draw a = K1 (1 - VB) near its Gaussian conditional, or near the prior where that is weak."""
     if (kind == 1 or kind == 3) and centre < 3.0 * sd:
@@ -103,11 +104,19 @@ def _draw_tissue(u, centre, sd, stretch, low, high, kind):
     return draw_truncated(u, centre, stretch * sd, low, high)
 
 
-@numba.njit(nogil=True, fastmath=FAST)
-def _draw(target, points, first, n, y, weight, precision, broad, share, means, factors, space):
+@kernel
+def _place(means, factors, c, mean, factor, scale, e=0):
+    """Set component c to component e of (mean, factor), its factor scaled."""
+    for i in range(means.shape[1]):
+        means[c, i] = mean[e, i]
+        for j in range(i + 1):
+            factors[c, i, j] = scale * factor[e, i, j]
+
+
+@kernel
+def _draw(target, points, first, n, y, weight, precision, broad, K, share, means, factors, space):
     """Draw n points from the mixture, stratified over its components, and weight them."""
     d = means.shape[1]
-    K = share.size
     U, W, theta = space.U, space.W, space.theta
     log_share, inverse = np.empty(K), np.empty((K, d))
     edge, total = np.empty(K, np.int64), 0.0
@@ -124,19 +133,21 @@ def _draw(target, points, first, n, y, weight, precision, broad, share, means, f
     spread_precision = max(precision, 1e-30)
     own_weights = broad or d > target.n_rates  # variances follow the node's own curve
     stretch = _BROAD if broad else _NARROW
+    z, x = np.empty(d), np.empty(d)
+    gauss, uniform, z_all, rows = points.gauss, points.uniform, space.z, space.theta_all
     c = 0
     for i in range(n):
         while i >= edge[c]:
             c += 1
-        z = space.z[i]
         log_p = 0.0
         for j in range(d):
             s = means[c, j]
             for k in range(j + 1):
-                s += factors[c, j, k] * points.gauss[first + i, k]
+                s += factors[c, j, k] * gauss[first + i, k]
             z[j] = s
+            z_all[i, j] = s
             log_p -= 0.5 * s * s
-        log_q = log_mixture(z, log_share, means, factors, inverse)
+        log_q = log_mixture(z, log_share, means, factors, inverse, x)
         fill_response(target, z, theta, U, W)
         uu, uw, ww, uy, wy = products(U, W, y, weight)
         if own_weights:
@@ -145,11 +156,11 @@ def _draw(target, points, first, n, y, weight, precision, broad, share, means, f
             uu, uw, ww, uy, wy = products(U, W, y, space.own_weight)
         _, b, determinant = solve_amplitudes(uu, uw, ww, uy, wy)
         width = stretch * np.sqrt(max(uu, 1e-30) / (determinant * spread_precision))
-        b, q_b = draw_truncated(points.uniform[first + i, 0], b, width, target.VB.low, target.VB.high)
+        b, q_b = draw_truncated(uniform[first + i, 0], b, width, target.VB.low, target.VB.high)
         b = min(b, 1.0 - 1e-9)
         sd = 1.0 / np.sqrt(max(uu, 1e-30) * spread_precision)
         a, q_a = _draw_tissue(
-            points.uniform[first + i, 1],
+            uniform[first + i, 1],
             (uy - uw * b) / max(uu, 1e-30),
             sd,
             stretch,
@@ -157,24 +168,27 @@ def _draw(target, points, first, n, y, weight, precision, broad, share, means, f
             target.K1.high * (1.0 - b),
             target.K1.kind,
         )
-        S, log_v = misfit(target, y, U, W, a, b)
+        S, log_v = misfit(target, y, U, W, weight, a, b)
         K1 = a / (1.0 - b)
         density = amplitude_density(target.K1, K1) * amplitude_density(target.VB, b) / (1.0 - b)
         known = S * precision if target.estimate_noise else S
         space.log_w[i] = (
-            log_p + log_evidence(target, known) - 0.5 * log_v - log_q + np.log(density / (q_a * q_b))
+            log_p
+            + log_evidence(target, known)
+            - 0.5 * log_v
+            - log_q
+            + np.log(density / (q_a * q_b))
         )
-        row = space.theta_all[i]
-        row[0] = K1
-        row[1] = theta[0]
-        row[2] = theta[1]
-        row[3] = theta[2]
-        row[4] = b
-        row[5] = theta[3]
+        rows[i, 0] = K1
+        rows[i, 1] = theta[0]
+        rows[i, 2] = theta[1]
+        rows[i, 3] = theta[2]
+        rows[i, 4] = b
+        rows[i, 5] = theta[3]
         space.S[i] = S
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def sample_curve(target, points, y, effort, space):
     """Fill `space` with weighted posterior draws of one curve.
 
@@ -194,66 +208,61 @@ def sample_curve(target, points, y, effort, space):
     scores = space.scores
     fit_delay = d > target.n_rates
     _weights_of_data(target, y, weight)
-    for _ in range(1 if fit_delay else 2):
-        best, a, b = _coarse_pass(target, points, y, weight, scores)
-        if not fit_delay:
-            blood = points.coarse_blood[0]
-            _set_weights(target, a, b, points.coarse_tissue[best], blood, weight)
-    share, means, factors = np.ones(1), np.empty((1, d)), np.empty((1, d, d))
+    best, a, b = _coarse_pass(target, points, y, weight, scores)
+    if not fit_delay:
+        _set_weights(target, a, b, points.coarse_tissue[best], points.coarse_blood[0], weight)
     w = space.w
-    tempered_weights(scores, 3.0 * d, w[: scores.size])
-    fit_mixture(points.coarse, w[: scores.size], 0, share, means, factors)
-    three, at, spread = np.empty(3), np.empty((3, d)), np.empty((3, d, d))
-    at[2] = means[0]
-    spread[2] = factors[0] * _WIDTHS[2]
-    mode = points.coarse[best].copy()
-    if fit_delay:
-        blood = points.coarse_blood[best]
-        _set_weights(target, a, b, points.coarse_tissue[best], blood, space.own_weight)
-        a, b, precision = find_mode(target, y, space.own_weight, mode, 12, U, W, J, factors[0])
-        _set_weights(target, a, b, U, W, space.own_weight)
-        a, b, precision = find_mode(target, y, space.own_weight, mode, 12, U, W, J, factors[0])
-    else:
-        a, b, precision = find_mode(target, y, weight, mode, 12, U, W, J, factors[0])
-        _set_weights(target, a, b, U, W, weight)
-    means[0] = mode
-    three[0], three[1], three[2] = 0.5, 0.2, 0.3
-    first = 0
-    for _ in range(3):
-        at[0], at[1] = means[0], means[0]
-        spread[0], spread[1] = 1.2 * factors[0], 2.5 * factors[0]
-        _draw(target, points, first, effort.pilot, y, weight, precision, False, three, at, spread, space)
-        first += effort.pilot
-        size = tempered_weights(space.log_w[: effort.pilot], 8.0 * d, w[: effort.pilot])
-        fit_mixture(space.z[: effort.pilot], w[: effort.pilot], 0, share, means, factors)
-        if size > 10.0 * d:
-            break
-    at[0], at[1] = means[0], means[0]
-    spread[0], spread[1] = _WIDTHS[0] * factors[0], _WIDTHS[1] * factors[0]
-    three[0], three[1], three[2] = _SHARES
-    drawn = effort.fine
-    _draw(target, points, first, drawn, y, weight, precision, False, three, at, spread, space)
-    size = tempered_weights(space.log_w[:drawn], 0.0, w[:drawn])
-    rounds = 0
     K = effort.components
-    many, centres, roots = np.empty(K + 2), np.empty((K + 2, d)), np.empty((K + 2, d, d))
-    while size < effort.least_ess and rounds < _ROUNDS:
-        if rounds == 0 and size < 0.1 * effort.least_ess:  # lost: begin again from the coarse set
-            tempered_weights(scores, 20.0 * d, w[: scores.size])
-            fit_mixture(points.coarse, w[: scores.size], 10, many[:K], centres[:K], roots[:K])
-        else:
-            tempered_weights(space.log_w[:drawn], 10.0 * d, w[:drawn])
-            fit_mixture(space.z[:drawn], w[:drawn], 10, many[:K], centres[:K], roots[:K])
-        roots[:K] *= 1.15
-        many[:K] *= 0.85
-        many[K], many[K + 1] = 0.1, 0.05
-        centres[K], centres[K + 1] = at[2], means[0]
-        roots[K] = spread[2]
-        for i in range(d):
-            for j in range(d):
-                roots[K + 1, i, j] = 2.0 * factors[0, i, j] if j <= i else 0.0
-        drawn = max(effort.largest >> (_ROUNDS - 1 - rounds), min(2048, effort.largest))
-        _draw(target, points, 0, drawn, y, weight, precision, True, many, centres, roots, space)
-        size = tempered_weights(space.log_w[:drawn], 0.0, w[:drawn])
+    mean, factor = np.zeros((1, d)), np.zeros((1, d, d))  # of the mode, then of the pilot
+    coarse, spread = np.zeros((1, d)), np.zeros((1, d, d))
+    share, means, factors = np.zeros(K + 3), np.zeros((K + 3, d)), np.zeros((K + 3, d, d))
+    tempered_weights(scores, scores.size, 3.0 * d, w)
+    fit_moments(points.coarse, scores.size, w, coarse, spread, 0)
+    mode = points.coarse[best].copy()
+    plug_in = space.own_weight if fit_delay else weight
+    blood = points.coarse_blood[best if fit_delay else 0]
+    _set_weights(target, a, b, points.coarse_tissue[best], blood, plug_in)
+    for _ in range(2 if fit_delay else 1):
+        a, b, precision = find_mode(target, y, plug_in, mode, 12, U, W, J, factor)
+        _set_weights(target, a, b, U, W, plug_in)
+    for j in range(d):
+        mean[0, j] = mode[j]
+    pilots, rounds, size = 0, 0, 0.0
+    first, drawn, used = 0, effort.pilot, 3
+    fine = False
+    while True:
+        if rounds == 0:  # around the fit, widely around it, coarse
+            for c in range(3):
+                share[c] = _SHARES[c] if fine else _PILOT_SHARES[c]
+            _place(means, factors, 0, mean, factor, _WIDTHS[0] if fine else _PILOT_WIDTHS[0])
+            _place(means, factors, 1, mean, factor, _WIDTHS[1] if fine else _PILOT_WIDTHS[1])
+            _place(means, factors, 2, coarse, spread, _WIDTHS[2])
+        _draw(
+            target, points, first, drawn, y, weight, precision, rounds > 0, used,
+            share, means, factors, space,
+        )  # fmt: skip
+        size = tempered_weights(space.log_w, drawn, 8.0 * d if not fine else 0.0, w)
+        if not fine:
+            pilots += 1
+            first += drawn
+            fit_moments(space.z, drawn, w, mean, factor, 0)
+            if size > 10.0 * d or pilots == _PILOTS:
+                fine, drawn = True, effort.fine
+            continue
+        if size >= effort.least_ess or rounds == _ROUNDS:
+            break
+        lost = rounds == 0 and size < 0.1 * effort.least_ess  # begin again from the coarse set
+        z, log_w = (points.coarse, scores) if lost else (space.z, space.log_w)
+        n = scores.size if lost else drawn
+        tempered_weights(log_w, n, (20.0 if lost else 10.0) * d, w)
+        fit_mixture(z, n, w, K, share, means, factors)
+        for c in range(K):
+            share[c] *= 0.85
+            _place(means, factors, c, means, factors, 1.15, c)
+        share[K], share[K + 1] = 0.1, 0.05
+        _place(means, factors, K, coarse, spread, _WIDTHS[2])
+        _place(means, factors, K + 1, mean, factor, _WIDTHS[1])
+        first, used = 0, K + 2
+        drawn = effort.largest >> (_ROUNDS - 1 - rounds)
         rounds += 1
     return drawn, size, rounds, a, b, precision

@@ -51,7 +51,7 @@ def make_space(problem: Problem, effort: Effort) -> Space:
         mode_U=frames(),
         mode_W=frames(),
         J=frames(d + 4),
-        weight=frames(),
+        weight=frames() + np.float32(1.0),  # 1 where frames are padding
         own_weight=frames(),
         theta=np.zeros(4),
     )

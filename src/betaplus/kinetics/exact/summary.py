@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import fill_response, log_evidence
-from betaplus.kinetics.exact.lanes import FAST
 from betaplus.kinetics.exact.sampler import sample_curve
 
 __all__ = ["COLUMNS", "fit_curves"]
@@ -19,27 +18,49 @@ _AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
 _CHI2_LIMIT = 5.0
 
 
-@numba.njit(inline="always")
-def _column(row, c):
-    """Value of column `c` of a node (K1, k2, k3, k4, VB, delay)."""
+@kernel
+def _column(rows, n, c, x):
+    """Fill x with column `c` of the nodes (K1, k2, k3, k4, VB, delay)."""
     if c < 6:
-        return row[c]
-    if c == 6:
-        return row[0] * row[2] / (row[1] + row[2])
-    binding = row[2] / (row[3] if abs(row[3]) > 1e-9 else 1e-9) if row[2] > 0 else 0.0
-    return row[0] / row[1] * (1.0 + binding) if c == 7 else binding
+        for i in range(n):
+            x[i] = rows[i, c]
+    elif c == 6:
+        for i in range(n):
+            x[i] = rows[i, 0] * rows[i, 2] / (rows[i, 1] + rows[i, 2])
+    else:
+        for i in range(n):
+            k4 = rows[i, 3]
+            x[i] = rows[i, 2] / (k4 if abs(k4) > 1e-9 else 1e-9) if rows[i, 2] > 0 else 0.0
+            if c == 7:
+                x[i] = rows[i, 0] / rows[i, 1] * (1.0 + x[i])
 
 
-@numba.njit(nogil=True)
-def _quantiles(x, w, n, levels, members, out):
+@kernel
+def _sort(x, members, m):
+    """Sort the first m indices by x (Shell's method)."""
+    gap = m // 2
+    while gap > 0:
+        for j in range(gap, m):
+            held, k = members[j], j
+            while k >= gap and x[members[k - gap]] > x[held]:
+                members[k] = members[k - gap]
+                k -= gap
+            members[k] = held
+        gap //= 2
+
+
+@kernel
+def _quantiles(x, w, n, levels, mass, members, out, item, p):
     """Weighted quantiles: find the bin by histogram, sort only what is in it."""
     low, high = x[0], x[0]
     for i in range(n):
         low, high = min(low, x[i]), max(high, x[i])
     if not high > low:
-        out[:] = low
+        for q in range(levels.size):
+            out[item, p, q] = low
         return
-    mass = np.zeros(_BINS)
+    for k in range(_BINS):
+        mass[k] = 0.0
     scale = _BINS / (high - low)
     for i in range(n):
         mass[min(int((x[i] - low) * scale), _BINS - 1)] += w[i]
@@ -53,10 +74,10 @@ def _quantiles(x, w, n, levels, members, out):
             if min(int((x[i] - low) * scale), _BINS - 1) == k and w[i] > 0.0:
                 members[m] = i
                 m += 1
-        order = np.argsort(x[members[:m]])
+        _sort(x, members, m)
         value, last, middle = low + k / scale, low + k / scale, before
         for j in range(m):
-            i = members[order[j]]
+            i = members[j]
             centre = before + 0.5 * w[i]
             value = x[i]
             if centre >= levels[q]:
@@ -65,10 +86,10 @@ def _quantiles(x, w, n, levels, members, out):
                 break
             before += w[i]
             last, middle = x[i], centre
-        out[q] = value
+        out[item, p, q] = value
 
 
-@numba.njit(nogil=True)
+@kernel
 def _next(state):
     """SplitMix64: the next state and a number in [0, 1)."""
     state = state + np.uint64(0x9E3779B97F4A7C15)
@@ -79,7 +100,7 @@ def _next(state):
     return state, (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@numba.njit(nogil=True)
+@kernel
 def _resample(w, n, key, nodes):
     """Systematic resampling in random order: node indices into `nodes`."""
     state, u = _next(key)
@@ -96,17 +117,17 @@ def _resample(w, n, key, nodes):
         nodes[s], nodes[k] = nodes[k], nodes[s]
 
 
-@numba.njit(nogil=True, fastmath=FAST)
+@kernel
 def _precision(target, S):
     """Posterior mean of 1 / l^2 given S, from the slope of the evidence."""
     slope = (log_evidence(target, 1.02 * S) - log_evidence(target, S / 1.02)) / (2.0 * np.log(1.02))
     return max(-2.0 * slope / max(S, 1e-30), 1e-30)
 
 
-@numba.njit(nogil=True)
-def _predict(target, space, n, mean, std, sigma, level2):
+@kernel
+def _predict(target, space, n, out, item, level2):
     """Posterior mean and SD of the noise-free curve and RMS of the noise SD, in table units."""
-    U, W, theta = space.U, space.W, space.theta
+    U, W, theta, z = space.U, space.W, space.theta, np.empty(space.z.shape[1])
     frames = target.n_frames
     first, second, variance = np.zeros(frames), np.zeros(frames), np.zeros(frames)
     total = 0.0
@@ -114,7 +135,9 @@ def _predict(target, space, n, mean, std, sigma, level2):
         w = space.w[i]
         if w < 1e-7:
             continue
-        fill_response(target, space.z[i], theta, U, W)
+        for j in range(z.size):
+            z[j] = space.z[i, j]
+        fill_response(target, z, theta, U, W)
         K1, b = space.theta_all[i, 0], space.theta_all[i, 4]
         total += w
         for t in range(frames):
@@ -124,12 +147,12 @@ def _predict(target, space, n, mean, std, sigma, level2):
             variance[t] += w * level2 * (target.floor[t] + target.gain[t] * max(c, 0.0))
     for t in range(frames):
         m = first[t] / total
-        mean[t] = m
-        std[t] = np.sqrt(max(second[t] / total - m * m, 0.0))
-        sigma[t] = np.sqrt(variance[t] / total)
+        out.fit[item, t] = m
+        out.fit_std[item, t] = np.sqrt(max(second[t] / total - m * m, 0.0))
+        out.sigma[item, t] = np.sqrt(variance[t] / total)
 
 
-@numba.njit(nogil=True)
+@kernel
 def _status(target, space, y, a, b, precision, chi2, rounds):
     """1 ok, 3 refined, 4 misfit: residuals that hang together, or a chi-square out of bounds."""
     n = target.n_frames
@@ -148,7 +171,7 @@ def _status(target, space, y, a, b, precision, chi2, rounds):
     return 3 if rounds > 0 else 1
 
 
-@numba.njit(nogil=True)
+@kernel
 def fit_curves(target, points, effort, space, curves, keys, columns, levels, out):
     """Fit curves one after another.
 
@@ -164,7 +187,7 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
         out: Arrays to fill, `betaplus.kinetics.exact.method.Results`.
     """
     members = np.empty(space.w.size, np.int64)
-    x = np.empty(space.w.size)
+    x, mass = np.empty(space.w.size), np.empty(_BINS)
     nodes = np.empty(out.samples.shape[2], np.int64)
     scale = target.table.scale
     for item in range(curves.shape[0]):
@@ -174,21 +197,21 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
         if nodes.size > 0:
             _resample(w, n, keys[item], nodes)
         for p in range(columns.size):
+            _column(space.theta_all, n, columns[p], x)
             mean = 0.0
             for i in range(n):
-                x[i] = _column(space.theta_all[i], columns[p])
                 mean += w[i] * x[i]
             variance = 0.0
             for i in range(n):
                 variance += w[i] * (x[i] - mean) ** 2
             out.mean[item, p] = mean
             out.std[item, p] = np.sqrt(variance)
-            _quantiles(x, w, n, levels, members, out.quantiles[item, p])
+            _quantiles(x, w, n, levels, mass, members, out.quantiles, item, p)
             for s in range(nodes.size):
                 out.samples[item, p, s] = x[nodes[s]]
         chi2, level2 = 0.0, 0.0
         for i in range(n):
-            if w[i] > 1e-7:
+            if w[i] > 1e-6:
                 known = precision if target.estimate_noise else _precision(target, space.S[i])
                 chi2 += w[i] * space.S[i] * known
                 level2 += w[i] / known
@@ -201,4 +224,4 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
             space.own_weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
         out.status[item] = _status(target, space, y, a, b, precision, chi2, rounds)
         if out.fit.shape[1] > 0:
-            _predict(target, space, n, out.fit[item], out.fit_std[item], out.sigma[item], level2)
+            _predict(target, space, n, out, item, level2)

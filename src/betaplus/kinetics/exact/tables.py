@@ -14,6 +14,7 @@ __all__ = ["ResponseTable", "response_table"]
 _LANES = 16  # frames are padded to whole vectors
 _OFFSET = 0.004  # 1/min; below it rows are evenly spaced
 _DELAY_STEP = 0.25  # s
+_TINY = 1e-12  # of the largest frame mean of plasma
 _SHIFT_FIXED, _SHIFT_FITTED = 17, 18  # 64 rows an octave, 32 where delays multiply them
 
 
@@ -49,7 +50,8 @@ def response_table(
     shift = _SHIFT_FITTED if delays[1] > delays[0] else _SHIFT_FIXED
     offset = _OFFSET + max(0.0, -1.01 * rates[0])
     first, last = (
-        int(np.float32(rate + offset).view(np.int32)) >> shift for rate in (min(rates[0], 0.0), rates[1])
+        int(np.float32(rate + offset).view(np.int32)) >> shift
+        for rate in (min(rates[0], 0.0), rates[1])
     )
     bits = np.arange(first, last + 3, dtype=np.int32) << shift
     alpha = bits.view(np.float32).astype(np.float64) - offset
@@ -65,6 +67,6 @@ def response_table(
         for i, values in enumerate(response.tissue_at_delays(rate, torch.from_numpy(delay))):
             tissue[i, :, :n_frames] = (values / scale).numpy()
         blood[:, :n_frames] = (response.blood(torch.from_numpy(delay)) / scale).numpy()
-    return ResponseTable(
-        tissue, blood, offset, shift, first, float(delays[0]), _DELAY_STEP, scale
-    )
+    for values in (tissue, blood):  # their squares would be denormal numbers, which are slow
+        values[np.abs(values) < _TINY] = 0.0
+    return ResponseTable(tissue, blood, offset, shift, first, float(delays[0]), _DELAY_STEP, scale)

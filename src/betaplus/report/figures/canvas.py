@@ -139,10 +139,7 @@ def plain_numbers(axis: Any) -> None:
 
 
 def _plain(value: float) -> str:
-    if value and abs(value) >= 1e5:
-        text = f"{value:.2e}".replace("e+0", "e").replace("e+", "e").replace(".00e", "e")
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    text = f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
     return text.replace("-", "\u2212") if value < 0 else text
 
 

@@ -218,7 +218,17 @@ def _letters(axes: Any, letters: str) -> None:
               (0.5, 0.02, "center", "bottom"), (0.5, 0.98, "center", "top"))  # fmt: skip
     outline = [withStroke(linewidth=1.6, foreground=_BACKGROUND)]
     for letter, (x, y, ha, va) in zip(letters, places, strict=True):
-        axes.text(x, y, letter, ha=ha, va=va, transform=axes.transAxes, color="white", fontsize=7, path_effects=outline)
+        axes.text(
+            x,
+            y,
+            letter,
+            ha=ha,
+            va=va,
+            transform=axes.transAxes,
+            color="white",
+            fontsize=7,
+            path_effects=outline,
+        )
 
 
 def _canonical(volume: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,8 +37,7 @@ KINETICS_LIMITS = (
     (
         "The prior",
         "Where the data say little the prior speaks: compare the interval of a parameter with the"
-        " width of its prior before reading anything into it. k3 and k4 are the first to become"
-        " vague as noise grows.",
+        " width of its prior before reading anything into it.",
     ),
 )
 MAP_LIMITS = (

@@ -1,0 +1,69 @@
+"""`betaplus doctor`: what this installation has, and what would add to it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+import typer
+
+from betaplus import __version__
+
+__all__ = ["doctor"]
+
+_NEEDED = (
+    "numpy", "scipy", "numba", "torch", "nibabel", "zarr", "matplotlib", "jinja2", "typer", "rich",
+)  # fmt: skip
+_EXTRAS = {
+    "dask": ("distributed", "runs on a cluster: --engine dask"),
+    "mcmc": ("numpyro", "MCMC as a method to compare with"),
+}
+
+
+def doctor() -> None:
+    """Print versions, devices, weights found, and what each extra would add."""
+    from betaplus.engine import default_workers
+
+    rows = [
+        ("betaplus", __version__),
+        ("Python", f"{platform.python_version()} ({sys.executable})"),
+        ("system", platform.platform()),
+        ("cores", str(default_workers())),
+        ("memory", _memory()),
+    ]
+    rows += [(name, _version(name) or "MISSING: install betaplus again") for name in _NEEDED]
+    rows += [("cuda", _cuda())]
+    for extra, (module, adds) in _EXTRAS.items():
+        found = _version(module)
+        rows.append((f"[{extra}]", found or f"not installed; adds {adds}"))
+    rows.append(("weights", "none found; no method of this version needs any"))
+    for name, value in rows:
+        typer.echo(f"{name:<11} {value}")
+
+
+def _version(name: str) -> str | None:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _memory() -> str:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return "unknown"
+    return f"{size / 2**30:.1f} GiB"
+
+
+def _cuda() -> str:
+    try:
+        import torch
+    except ImportError as error:
+        return f"unknown: torch cannot be imported ({' '.join(str(error).split())})"
+    if not torch.cuda.is_available():
+        return "no device; methods of this version run on the CPU"
+    return f"{torch.cuda.get_device_name(0)}; methods of this version run on the CPU"

@@ -1,0 +1,150 @@
+"""`betaplus kinetics`: posteriors of kinetic parameters from an image or from curves."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betaplus.cli.console import console
+from betaplus.cli.options import (
+    DecayCorrectedTo,
+    Device,
+    Engine,
+    MaxMemory,
+    Out,
+    Overwrite,
+    Quiet,
+    Radionuclide,
+    Report,
+    Resume,
+    Seed,
+    Unit,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from betaplus.pipeline.kinetics import KineticsResult
+
+__all__ = ["kinetics", "write_report"]
+
+
+def kinetics(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Dynamic image or curves.")],
+    out: Out,
+    blood: Annotated[
+        list[str] | None,
+        typer.Option(help="Blood samples; once per file, as for manual and autosampler."),
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    t_star: Annotated[float | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    model: Annotated[str, typer.Option(help="1TCM, 2TCM3k or 2TCM.")] = "2TCM",
+    method: Annotated[str, typer.Option(help="exact or nlls.")] = "exact",
+    prior: Annotated[
+        str, typer.Option(help="default, published, published-signed or a TOML file.")
+    ] = "default",
+    samples: Annotated[int, typer.Option(help="Posterior draws per curve.")] = 0,
+    delay: Annotated[
+        str, typer.Option(help="fit, or seconds by which the tissue lags the blood.")
+    ] = "fit",
+    noise: Annotated[
+        str, typer.Option(help="auto, estimate, a level, or a TSV of SDs per frame.")
+    ] = "auto",
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Voxels to fit.  [default: those not zero in all frames]"),
+    ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option(help="Label image whose regions are fitted too.  [default: *_dseg.nii.gz]"),
+    ] = None,
+    save_draws: Annotated[
+        bool, typer.Option("--save-draws", help="Keep the draws, as zarr.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings of the method.")
+    ] = None,
+    unit: Unit = None,
+    radionuclide: Radionuclide = None,
+    decay_corrected_to: DecayCorrectedTo = None,
+    blood_unit: Annotated[
+        str | None, typer.Option(help="Activity unit of the blood, where its JSON gives none.")
+    ] = None,
+    seed: Seed = 0,
+    engine: Engine = "threads",
+    workers: Workers = None,
+    max_memory: MaxMemory = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    report: Report = True,
+    quiet: Quiet = False,
+) -> None:
+    """Posteriors of kinetic parameters of every voxel of a dynamic image, or of curves."""
+    from betaplus.pipeline.kinetics import KineticsRequest, run_kinetics
+
+    request = KineticsRequest(
+        source=source,
+        out=out,
+        blood=tuple(blood or ()),
+        reference=reference,
+        t_star=t_star,
+        model=model,
+        method=method,
+        prior=prior,
+        samples=samples,
+        delay=delay,
+        noise=noise,
+        mask=mask,
+        regions=regions,
+        save_draws=save_draws,
+        settings=tuple(settings or ()),
+        config=config,
+        unit=unit,
+        radionuclide=radionuclide,
+        decay_corrected_to=decay_corrected_to,
+        blood_unit=blood_unit,
+        seed=seed,
+        engine=engine,
+        workers=workers,
+        max_memory=max_memory,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        command=shlex.join(["betaplus", *(context.obj or ())]),
+    )
+    result = run_kinetics(request, console(quiet), write_report if report else None)
+    if quiet:
+        return
+    if result is None:
+        typer.echo(f"{out}: finished already, nothing to do")
+        return
+    for line in result.summary:
+        typer.echo(line)
+
+
+def write_report(path: Path, result: KineticsResult) -> None:
+    """Write the HTML report of a result."""
+    from betaplus.report.kinetics import kinetics_report
+
+    kinetics_report(
+        path,
+        title=result.data.source.name if result.data.source else "Kinetics",
+        posterior=result.posterior,
+        data=result.data,
+        maps=result.maps,
+        regions=result.regions,
+        region_posterior=result.region_posterior,
+        input_curve=result.curve,
+        input_function=result.blood,
+        run=result.run,
+        remarks=result.remarks,
+        chosen=result.chosen,
+    )

@@ -1,0 +1,1 @@
+"""Whether an answer is right: samplers to compare with, convergence, calibration."""

@@ -1,0 +1,1 @@
+"""What joins several tasks: the demo and the benchmarks."""

@@ -1,0 +1,1 @@
+"""Benchmarks: methods against references, their calibration and their speed."""

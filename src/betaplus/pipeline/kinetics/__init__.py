@@ -1,0 +1,6 @@
+"""The kinetics verb: files in, maps or tables with their sidecars, report and record out."""
+
+from betaplus.pipeline.kinetics.request import KineticsRequest
+from betaplus.pipeline.kinetics.run import KineticsResult, run_kinetics
+
+__all__ = ["KineticsRequest", "KineticsResult", "run_kinetics"]

@@ -1,0 +1,148 @@
+"""The data of the kinetics verb, loaded and checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from betaplus.core.errors import InputError
+from betaplus.core.image import PetImage
+from betaplus.core.input_function import InputCurve, InputFunction
+from betaplus.core.tacs import TacTable
+from betaplus.core.units import activity_factor
+from betaplus.io.blood import load_blood
+from betaplus.io.derivatives import source_stem
+from betaplus.io.jsons import sidecar_path
+from betaplus.io.labels import label_table
+from betaplus.io.open import load
+from betaplus.io.voxels import load_mask
+from betaplus.kinetics.curves import read_curves
+from betaplus.kinetics.fit import input_curve
+from betaplus.pipeline.kinetics.request import KineticsRequest, Options
+from betaplus.pipeline.kinetics.survey import Survey, survey_image
+
+__all__ = ["Inputs", "load_inputs"]
+
+_HIGHEST = 3.0  # of the blood peak: tissue above it suggests another unit
+_LOWEST = 1e-3
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inputs:
+    """What the verb works on.
+
+    Attributes:
+        data: Image or curves.
+        blood: Blood samples.
+        curve: Input curve [Bq/mL].
+        survey: For an image: its mask and region curves.
+        files: Role to file, of everything the result depends on.
+        remarks: What was found untidy besides the remarks of data and blood.
+    """
+
+    data: PetImage | TacTable
+    blood: InputFunction
+    curve: InputCurve
+    survey: Survey | None
+    files: dict[str, Path]
+    remarks: tuple[str, ...]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether regions come from labels, so that a table of them is an output."""
+        return self.survey is not None and self.survey.labelled
+
+
+def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
+    """Load the data and the blood, and check them against each other.
+
+    Raises:
+        InputError: If something in them cannot be used.
+        UsageError: If an option contradicts them.
+    """
+    data = load(
+        request.source,
+        unit=request.unit,
+        radionuclide=request.radionuclide,
+        decay_corrected_to=request.decay_corrected_to,
+    )
+    image = isinstance(data, PetImage)
+    injection = data.injection if image else _injection(data)
+    blood = load_blood(list(request.blood), unit=request.blood_unit, injection=injection)
+    # A probe of one voxel meets every check of the header without reading the image.
+    probe = data
+    if image:
+        ones = np.ones((1, 1, 1, *data.shape[3:]), dtype=np.float32)
+        probe = dataclasses.replace(data, data=ones)
+    curves = read_curves(probe)
+    curve, _ = input_curve(blood, curves)
+    if isinstance(options.noise, np.ndarray) and options.noise.size != len(curves.frames):
+        raise InputError(
+            f"{options.noise.size} SDs in {request.noise} for {len(curves.frames)} frames",
+            "expected one per frame",
+        )
+    if not image and (request.mask or request.regions):
+        option = "--mask" if request.mask else "--regions"
+        raise InputError(f"{option} with a table of curves", "expected it with an image only")
+    files = _files(request, blood_files=[Path(item) for item in request.blood])
+    survey = None
+    if image:
+        mask = None if request.mask is None else load_mask(request.mask, data)
+        labels = request.regions or _labels_beside(Path(request.source))
+        survey = survey_image(data, mask, labels)
+        if labels is not None:
+            files["regions"] = labels
+            if label_table(labels).exists():
+                files["region names"] = label_table(labels)
+        largest = float(survey.curves.max()) * activity_factor(data.unit, "Bq/mL")
+    else:
+        largest = float(curves.values.max())
+    remarks = _scale(largest, float(max(curve.plasma.max(), curve.whole_blood.max())))
+    if survey is not None:
+        remarks += survey.remarks
+    return Inputs(
+        data=data,
+        blood=blood,
+        curve=curve,
+        survey=survey,
+        files=files,
+        remarks=tuple(remarks),
+    )
+
+
+def _injection(table: TacTable) -> float:
+    return float(table.metadata.get("InjectionStart") or 0.0)
+
+
+def _labels_beside(path: Path) -> Path | None:
+    for extension in (".nii.gz", ".nii"):
+        beside = path.with_name(f"{source_stem(path)}_dseg{extension}")
+        if beside.is_file():
+            return beside
+    return None
+
+
+def _files(request: KineticsRequest, blood_files: list[Path]) -> dict[str, Path]:
+    files = {"input": Path(request.source)}
+    for i, path in enumerate(blood_files, start=1):
+        files[f"blood {i}"] = path
+    for role, path in list(files.items()):
+        if sidecar_path(path).exists():
+            files[f"{role} sidecar"] = sidecar_path(path)
+    if request.mask is not None:
+        files["mask"] = Path(request.mask)
+    return files
+
+
+def _scale(largest: float, peak: float) -> list[str]:
+    """Remark on tissue that is out of proportion to the blood."""
+    ratio = largest / peak
+    if _LOWEST <= ratio <= _HIGHEST:
+        return []
+    return [
+        f"the largest curve reaches {ratio:.3g} times the peak of the blood:"
+        " check the units of both"
+    ]
