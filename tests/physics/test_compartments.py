@@ -126,7 +126,7 @@ def test_constant_input_has_a_closed_form():
     expected = 5 * K1 / k2 * (1 - integral(decay + k2) / integral(decay))
     response = InputResponse(curve, UNEVEN, half_life)
     ours = predict(response, parameters({"K1": 0.4, "k2": 0.7}, 0.0, 0.0))[0].numpy()
-    np.testing.assert_allclose(ours, expected, rtol=1e-10)
+    np.testing.assert_allclose(ours, expected, rtol=1e-8)  # 26 half-lives: cancellation
 
 
 def test_slow_rates_are_stable():

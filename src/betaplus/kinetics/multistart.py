@@ -54,7 +54,7 @@ class Multistart:
         typical = (
             unit / unit.mean(1, keepdim=True) + _BLOOD_SHARE * blood / blood.mean(1, keepdim=True)
         ).mean(0, keepdim=True)
-        weight = 1.0 / shape(typical * blood.mean())
+        self.weight = weight = 1.0 / shape(typical * blood.mean())
         self._unit, self._blood = unit * weight, blood * weight
         self._uu = ordered_sum(self._unit * unit)
         self._ub = ordered_sum(self._unit * blood)

@@ -30,6 +30,7 @@ from betaplus.physics.response_spline import ResponseSpline
 
 __all__ = ["Nlls", "NllsFitter"]
 
+TYP=1
 _BATCH = 512  # curves at a time; their arrays fit a cache
 _ROUGH, _FINE = 1e-5, 1e-10  # relative decrease of the cost that ends a fit
 _ROUNDS_OF_ALL = 1  # fits of every start before the likeliest goes on alone
@@ -159,6 +160,8 @@ class NllsFitter:
                 values, owner = self._best(y, values), torch.arange(n)
             last = k == self._settings.reweightings
             weight = self._weight(values)
+            if k == 0 and TYP:
+                weight = self._starts.weight.sqrt().expand_as(weight)
             fit = self._descend(y, weight, values, owner, _FINE if last else _ROUGH)
             values = fit.values
         rows = self._best_rows(y, values)

@@ -36,7 +36,7 @@ def draw_truncated(u, centre, scale, low, high):
     e_hi = np.exp(min(hi - top, 700.0))
     p_lo = e_lo / (1.0 + unit * e_lo)
     p_hi = e_hi / (1.0 + unit * e_hi)
-    p = max(p_lo + u * (p_hi - p_lo), 1e-300)
+    p = max(p_lo + (1.0 - u if flip else u) * (p_hi - p_lo), 1e-300)
     rest = max(1.0 - unit * p, 1e-300)
     x = min(max(top + np.log(p / rest), lo), hi)
     density = p * rest / max((p_hi - p_lo) * scale, 1e-300)

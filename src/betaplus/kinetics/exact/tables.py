@@ -23,8 +23,8 @@ class ResponseTable(NamedTuple):
 
     Rows follow alpha + offset through the float32 numbers whose last `shift` bits are zero: a row
     is found by a shift, the remaining bits are the linear interpolation weight, and spacing is
-    relative above `offset` and even below it. Interpolation errs by less than 1e-5 of the curve
-    (3e-5 where the delay is fitted).
+    relative above `offset` and even below it. Interpolation errs by less than 6e-5 of the curve's
+    peak, and where the delay is fitted by less than 1.5e-3 in the steepest frames.
     """
 
     tissue: np.ndarray  # (delay, row, frame) float32 [min]

@@ -1,0 +1,5 @@
+"""The demo: a scan made on the spot, the posteriors of its kinetics, and how they meet the truth."""
+
+from betaplus.pipeline.demo.run import DemoResult, run_demo
+
+__all__ = ["DemoResult", "run_demo"]

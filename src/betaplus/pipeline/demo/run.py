@@ -1,0 +1,211 @@
+"""The demo's steps, each of which is a verb."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from betaplus.core.errors import OutputError
+from betaplus.core.progress import Progress, Silent
+from betaplus.io.derivatives import write_json, write_map
+from betaplus.io.labels import load_labels
+from betaplus.io.open import load
+from betaplus.pipeline.demo.truth import (
+    Agreement,
+    agreement,
+    read_truth_maps,
+    read_truth_table,
+    region_truth,
+)
+from betaplus.pipeline.kinetics import KineticsRequest, KineticsResult, run_kinetics
+from betaplus.pipeline.run_record import Stopwatch, run_record
+from betaplus.simulation import simulate_dynamic, simulate_tacs
+from betaplus.simulation.curves import BoxPrior
+
+__all__ = ["DemoResult", "run_demo"]
+
+_NOT_BRAIN = ("SoftTissue", "Skull", "CSF", "VenousSinus", "CarotidArtery")
+_QUICK_SLICES = 2
+_TRUE = ("K1", "k2", "k3", "k4", "VB", "Ki")
+_REVERSIBLE: BoxPrior = {
+    "K1": ("uniform", 0.08, 0.25),
+    "k2": ("uniform", 0.06, 0.15),
+    "k3": ("uniform", 0.03, 0.10),
+    "k4": ("uniform", 0.025, 0.07),
+    "VB": ("uniform", 0.02, 0.08),
+    "delay": ("uniform", 0.0, 6.0),
+    "noise": ("uniform", 1.0, 3.0),
+}
+_CURVES = 8
+
+Report = Callable[[Path, KineticsResult], None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DemoResult:
+    """What the demo made.
+
+    Attributes:
+        brain: Posteriors in the voxels of the simulated FDG scan.
+        truth: Parameter to true values in those voxels, shape (N,).
+        regions: Region to parameter to mean true value.
+        agreement: How posteriors and truth meet, by parameter.
+        curves: Method to its result on the table of C-11 curves.
+        curve_truth: Parameter to true values of those curves.
+        curve_agreement: Method to parameter to how they meet.
+        run: Timings and versions.
+        out: The folder.
+    """
+
+    brain: KineticsResult
+    truth: dict[str, np.ndarray]
+    regions: dict[str, dict[str, float]]
+    agreement: dict[str, Agreement]
+    curves: dict[str, KineticsResult]
+    curve_truth: dict[str, np.ndarray]
+    curve_agreement: dict[str, dict[str, Agreement]]
+    run: dict
+    out: Path
+
+    @property
+    def summary(self) -> list[str]:
+        """A few plain lines about what was made."""
+        run, met = self.brain.run, self.agreement
+        voxels, seconds = run["fitted"], run["timings_s"]["fit"]
+        shares = ", ".join(f"{p} {100 * met[p].coverage:.0f} %" for p in ("K1", "Ki", "VB"))
+        return [
+            f"FDG brain: posteriors of {voxels:,} voxels in {seconds:.0f} s",
+            f"truth inside the 90 % interval: {shares}",
+            f"C-11 curves: {_CURVES}, by {' and '.join(self.curves)}",
+            f"maps:    {self.out / 'kinetics'}",
+            f"picture: {self.out / 'demo.png'}",
+            f"report:  {self.out / 'report.html'}",
+        ]
+
+
+def run_demo(
+    out: str | Path,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    kinetics_report: Report | None = None,
+) -> DemoResult:
+    """Simulate, fit and compare; everything but the demo's own report is on disk afterwards.
+
+    Args:
+        out: Folder to write to: ``simulated``, ``kinetics`` and ``curves`` come to lie in it.
+        quick: Fit two slices only.
+        seed: Seed of the scan and of the fit.
+        overwrite: Replace an earlier demo.
+        progress: What to report to.
+        kinetics_report: Writes the report of one kinetic analysis.
+
+    Raises:
+        OutputError: If there is a demo already, or the folder cannot be written.
+    """
+    out, progress, watch = Path(out), progress or Silent(), Stopwatch()
+    _make_room(out, overwrite)
+    with watch.stage("simulate"):
+        scan = simulate_dynamic(
+            out / "simulated", seed=seed, overwrite=overwrite, progress=progress
+        )
+        image = load(scan["pet"])
+        labels, names = load_labels(scan["dseg"], image)
+        mask = _brain(labels, names, quick)
+        mask_path = out / "simulated" / "sub-01_desc-brain_mask.nii.gz"
+        write_map(mask_path, mask.astype(np.float32), image, {"Units": None, "Type": "Brain"})
+    with watch.stage("maps"):
+        brain = _kinetics(
+            KineticsRequest(
+                source=scan["pet"],
+                blood=(scan["blood"],),
+                out=out / "kinetics",
+                mask=mask_path,
+                seed=seed,
+                overwrite=overwrite,
+            ),
+            progress,
+            kinetics_report,
+        )
+    truth = read_truth_maps(scan, _TRUE, mask)
+    with watch.stage("curves"):
+        table = simulate_tacs(
+            out / "curves",
+            prior=_REVERSIBLE,
+            n=_CURVES,
+            tracer="PBR28",
+            seed=seed,
+            overwrite=overwrite,
+        )
+        curves = {
+            method: _kinetics(
+                KineticsRequest(
+                    source=table["tacs"],
+                    blood=(table["blood"],),
+                    out=out / "curves" / method,
+                    method=method,
+                    samples=500,
+                    seed=seed,
+                    overwrite=overwrite,
+                ),
+                progress,
+                kinetics_report,
+            )
+            for method in ("exact", "nlls")
+        }
+    curve_truth = read_truth_table(table["truth/kinpar"])
+    run = run_record("demo", shlex.join(["betaplus", "demo", "-o", str(out)]), seed, watch)
+    write_json(out / "demo_run.json", run)
+    return DemoResult(
+        brain=brain,
+        truth=truth,
+        regions=region_truth(truth, labels[mask], names),
+        agreement=agreement(brain.posterior, truth, mask),
+        curves=curves,
+        curve_truth=curve_truth,
+        curve_agreement={m: agreement(r.posterior, curve_truth) for m, r in curves.items()},
+        run=run,
+        out=out,
+    )
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    """Refuse an earlier demo, or remove it: its parts would not belong to this one."""
+    parts = [out / name for name in ("simulated", "kinetics", "curves", "report.html", "demo.png")]
+    there = [part for part in parts if part.exists()]
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file", "expected a folder", "choose another -o")
+    if there and not overwrite:
+        raise OutputError(
+            f"{there[0]} exists already", todo="choose another -o or give --overwrite"
+        )
+    if (out / "demo_run.json").is_file():  # written by a demo: its folders are its own
+        for part in there:
+            if part.is_dir():
+                shutil.rmtree(part)
+
+
+def _brain(labels: np.ndarray, names: Mapping[int, str], quick: bool) -> np.ndarray:
+    inside = [label for label, name in names.items() if name not in _NOT_BRAIN]
+    mask = np.isin(labels, inside)
+    if quick:
+        fullest = int(np.argmax(mask.sum(axis=(0, 1))))
+        keep = np.zeros_like(mask)
+        keep[:, :, fullest : fullest + _QUICK_SLICES] = True
+        mask &= keep
+    return mask
+
+
+def _kinetics(
+    request: KineticsRequest, progress: Progress, report: Report | None
+) -> KineticsResult:
+    result = run_kinetics(request, progress, report)
+    assert result is not None  # without --resume there is always something to do
+    return result
