@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from betaplus.core.errors import InputError
 
@@ -78,7 +79,7 @@ class FrameTiming:
         )
 
     @classmethod
-    def from_durations(cls, durations, start: float = 0.0) -> FrameTiming:
+    def from_durations(cls, durations: ArrayLike, start: float = 0.0) -> FrameTiming:
         """Make contiguous frames of the given durations [s] beginning at `start` [s]."""
         duration = np.asarray(durations, dtype=np.float64)
         return cls(start + np.concatenate([[0.0], np.cumsum(duration)[:-1]]), duration)
@@ -108,6 +109,6 @@ class FrameTiming:
         x = rate * self.duration
         return np.exp(rate * self.start) * x / -np.expm1(-x)
 
-    def select(self, keep) -> FrameTiming:
+    def select(self, keep: np.ndarray) -> FrameTiming:
         """Return the frames chosen by a boolean mask or an index array."""
         return FrameTiming(self.start[keep], self.duration[keep])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from betaplus.core.errors import InputError
 from betaplus.core.units import convert_activity
 
 __all__ = ["InputCurve", "InputFunction"]
+
+_Series: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 _TAIL_LIMIT = 0.10  # of the scan: a blood curve that ends earlier than this is refused
 _NEGATIVE_LIMIT = 0.05  # of the peak: larger negative samples are refused
@@ -155,7 +157,7 @@ class InputFunction:
             cp = cp * np.interp(time, *fraction)
         return InputCurve(time, cp, np.interp(time, *blood), self.unit, tuple(remarks))
 
-    def _series(self, name, scan_end, remarks):
+    def _series(self, name: str, scan_end: float, remarks: list[str]) -> _Series | None:
         values = getattr(self, name)
         if values is None or not np.isfinite(values).any():
             return None
@@ -188,7 +190,7 @@ class InputFunction:
             )
         return time, values
 
-    def _fraction(self, remarks):
+    def _fraction(self, remarks: list[str]) -> _Series | None:
         fraction = self.parent_fraction
         if self.plasma_kind == "parent" or fraction is None or not np.isfinite(fraction).any():
             if self.plasma_kind == "total":
@@ -218,7 +220,9 @@ def _terminal_rate(time: np.ndarray, values: np.ndarray) -> float:
     return max(0.0, -float(slope))
 
 
-def _check_curve(time, series, name, where, injection) -> None:
+def _check_curve(
+    time: np.ndarray, series: np.ndarray, name: str, where: str, injection: float
+) -> None:
     known = np.isfinite(series)
     t, v = time[known], series[known]
     if v.size < 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["generator", "item_keys"]
@@ -27,7 +29,7 @@ def item_keys(seed: int, items: np.ndarray) -> np.ndarray:
         return _mix(start + steps * np.uint64(0x9E3779B97F4A7C15))
 
 
-def _mix(z):
+def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

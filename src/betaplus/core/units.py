@@ -5,6 +5,8 @@ Time is seconds at every boundary; rate constants are per minute, K1 and Ki in m
 
 from __future__ import annotations
 
+from typing import Any
+
 from betaplus.core.errors import InputError
 
 __all__ = [
@@ -82,7 +84,7 @@ def activity_factor(source: str, target: str) -> float:
     return _BQ_PER_ML[source] / _BQ_PER_ML[target]
 
 
-def convert_activity(values, source: str, target: str):
+def convert_activity(values: Any, source: str, target: str) -> Any:
     """Return `values` given in `source` as `target`; the same array where nothing changes."""
     factor = activity_factor(source, target)
     return values if factor == 1.0 else values * factor

@@ -11,6 +11,7 @@ import numpy as np
 from betaplus.core.errors import BetaplusError, InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.tacs import TacTable
+from betaplus.core.tracer import Tracer
 from betaplus.io.blood import load_blood
 from betaplus.io.frame_times import read_frames, refuse_minutes
 from betaplus.io.jsons import read_sidecar
@@ -146,7 +147,7 @@ def _fields(
 ) -> dict[str, Any]:
     """Read each field by itself, so that one defect does not hide the next."""
 
-    def noted(result):
+    def noted(result: tuple[Any, ...] | None) -> Any:
         if result is None:
             return None
         for remark in result[-1]:
@@ -197,7 +198,7 @@ def _frames(frames: FrameTiming | None) -> dict[str, Any]:
     }
 
 
-def _tracer(tracer) -> dict[str, Any]:
+def _tracer(tracer: Tracer | None) -> dict[str, Any]:
     if tracer is None:
         return {"tracer": None}
     return {

@@ -67,7 +67,7 @@ class NiftiHeader:
             )
         return shape
 
-    def _checked_affine(self, image) -> np.ndarray:
+    def _checked_affine(self, image: Any) -> np.ndarray:
         affine = np.array(image.affine, dtype=np.float64)
         header = image.header
         if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from betaplus.core.errors import BetaplusError, InputError, UsageError
@@ -220,7 +220,7 @@ def read_decay(
     return None, [f"ImageDecayCorrected missing in {where}"]
 
 
-def _option(check, option: str, flag: str) -> str:
+def _option(check: Callable[[str, str], str], option: str, flag: str) -> str:
     try:
         return check(option, flag)
     except BetaplusError as error:

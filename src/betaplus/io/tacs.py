@@ -11,6 +11,7 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.tacs import TacTable
+from betaplus.core.tracer import Tracer
 from betaplus.core.units import activity_unit
 from betaplus.io.frame_times import make_frames, refuse_minute_units, refuse_minutes
 from betaplus.io.jsons import number_list, read_sidecar
@@ -126,7 +127,7 @@ def timing_fields(frames: FrameTiming | None) -> dict[str, Any]:
     }
 
 
-def tracer_fields(tracer, decay_corrected_to: float | None) -> dict[str, Any]:
+def tracer_fields(tracer: Tracer | None, decay_corrected_to: float | None) -> dict[str, Any]:
     """Return the PET-BIDS fields of tracer and decay correction, None for those to leave out."""
     return {
         **({"TracerName": tracer.name} if tracer and tracer.name else {}),
@@ -137,7 +138,9 @@ def tracer_fields(tracer, decay_corrected_to: float | None) -> dict[str, Any]:
     }
 
 
-def _frames(columns, fields, name: str, where: str):
+def _frames(
+    columns: Mapping[str, list[str]], fields: Mapping[str, Any], name: str, where: str
+) -> tuple[FrameTiming, np.ndarray | None, list[str]]:
     """Return timing, kept rows and remarks; the sidecar's own times win where they agree."""
     refuse_minute_units(fields, ("frame_start", "frame_end", "FrameTimesStart", "Time"), where)
     start, end = (column_numbers(columns[key], key, name) for key in _TIMES)

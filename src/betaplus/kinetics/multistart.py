@@ -9,12 +9,15 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from betaplus.kinetics.prior import Prior
+from betaplus.kinetics.weights import FrameVariance
 from betaplus.physics.compartment_jacobian import CompartmentJacobian
 from betaplus.physics.least_squares import ordered_sum
 
 __all__ = ["Multistart"]
 
 _APART = 1.0  # least distance between the starts of a curve, in probit coordinates
+_LISTED = 32  # points of the short list
+_FAR = 1e12  # added to the deviance of points near a start that was taken
 _BLOOD_SHARE = 0.05  # of the typical curve that weighs frames here
 
 
@@ -22,19 +25,26 @@ class Multistart:
     """Low-discrepancy points of the rates and the delay, drawn from the prior.
 
     For every point the two linear parameters K1 (1 - VB) and VB that fit a curve best are known in
-    closed form, so that all points are scored for the price of two products a frame.
+    closed form, so that all points are scored, with the weights of a typical curve, for the price
+    of two products a frame. The short list is ordered by likelihood, each with its own variances.
 
     Args:
         curve: The model.
         prior: Prior of its parameters.
-        shape: (C (n, T)) to the shape of the variance (n, T).
+        variance: The noise model.
         points: Number of points, a power of 2.
         seed: Scrambles the points.
     """
 
     def __init__(
-        self, curve: CompartmentJacobian, prior: Prior, shape, points: int, seed: int
+        self,
+        curve: CompartmentJacobian,
+        prior: Prior,
+        variance: FrameVariance,
+        points: int,
+        seed: int,
     ) -> None:
+        self._variance = variance
         self._searched = [i for i, p in enumerate(curve.parameters) if p not in ("K1", "VB")]
         uniform = qmc.Sobol(len(self._searched), seed=seed).random(points)
         z = ndtri(np.clip(uniform, 1e-6, 1 - 1e-6))
@@ -54,7 +64,8 @@ class Multistart:
         typical = (
             unit / unit.mean(1, keepdim=True) + _BLOOD_SHARE * blood / blood.mean(1, keepdim=True)
         ).mean(0, keepdim=True)
-        self.weight = weight = 1.0 / shape(typical * blood.mean())
+        weight = 1.0 / variance.shape(typical * blood.mean())
+        self._curves = unit, blood
         self._unit, self._blood = unit * weight, blood * weight
         self._uu = ordered_sum(self._unit * unit)
         self._ub = ordered_sum(self._unit * blood)
@@ -74,14 +85,20 @@ class Multistart:
         a = (yu - b * ub) / uu
         a = torch.minimum(torch.maximum(a, K1_low * (1.0 - b)), K1_high * (1.0 - b))
         score = a * (a * uu + 2.0 * (b * ub - yu)) + b * (b * bb - 2.0 * yb)
+        listed = torch.topk(score, min(_LISTED, score.shape[1]), 1, largest=False).indices
+        a, b = a.gather(1, listed), b.gather(1, listed)
+        unit, blood = self._curves
+        curves = a[:, :, None] * unit[listed] + b[:, :, None] * blood[listed]
+        score = self._variance.deviance(y[:, None] - curves, curves)
         rows = torch.arange(len(y))
         out = []
         for _ in range(starts):
             best = torch.argmin(score, 1)
-            VB = b[rows, best]
+            point, VB = listed[rows, best], b[rows, best]
             K1 = torch.clamp(a[rows, best] / torch.clamp(1.0 - VB, min=1e-6), K1_low, K1_high)
-            out.append(self._values(K1, VB, self._rates[best]))
-            score = torch.where(self._near[best], torch.inf, score)
+            out.append(self._values(K1, VB, self._rates[point]))
+            near = self._near[point].gather(1, listed)
+            score = torch.where(near, score + _FAR, score)
         return torch.stack(out, 1)
 
     def _values(self, K1: Tensor, VB: Tensor, rates: Tensor) -> Tensor:

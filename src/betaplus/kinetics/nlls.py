@@ -21,19 +21,17 @@ from betaplus.core.errors import UsageError
 from betaplus.core.seeds import generator
 from betaplus.kinetics.method import Task
 from betaplus.kinetics.multistart import Multistart
+from betaplus.kinetics.weights import FrameVariance
 from betaplus.physics.compartment_jacobian import CompartmentJacobian
 from betaplus.physics.compartments import find_model, macro_parameters
 from betaplus.physics.least_squares import Fit, factor, levenberg_marquardt, ordered_sum
-from betaplus.physics.noise import noise_floor, noise_gain
 from betaplus.physics.response import InputResponse
 from betaplus.physics.response_spline import ResponseSpline
 
 __all__ = ["Nlls", "NllsFitter"]
 
-TYP=1
 _BATCH = 512  # curves at a time; their arrays fit a cache
 _ROUGH, _FINE = 1e-5, 1e-10  # relative decrease of the cost that ends a fit
-_ROUNDS_OF_ALL = 1  # fits of every start before the likeliest goes on alone
 _POINTS, _POINTS_WITH_DELAY = 256, 1024
 _AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
 _CHI2_LIMIT = 5.0  # standard deviations, where the noise level is known
@@ -95,11 +93,9 @@ class NllsFitter:
                 "expected more frames than parameters",
             )
         self._low, self._high = torch.tensor([bounds[name] for name in fitted]).double().T
-        self._gain = torch.from_numpy(noise_gain(task.frames, task.half_life))
-        self._floor = noise_floor(response)
-        self._known = _known_level(task)
+        self._variance = FrameVariance(task, response)
         points = _POINTS if task.delay is not None else _POINTS_WITH_DELAY
-        self._starts = Multistart(self._curve, task.prior, self._shape, points, task.seed)
+        self._starts = Multistart(self._curve, task.prior, self._variance, points, task.seed)
         delay = fitted[len(model.parameters) :]
         self.parameters = (*model.parameters, *model.macro, *delay)
         self._range = self._with_macro_ranges()
@@ -122,9 +118,8 @@ class NllsFitter:
         curve, jacobian = self._curve(fit.values)
         frames = y.shape[1]
         degrees = frames - (~fit.held).sum(-1)
-        level2 = (
-            fit.cost / degrees if self._known is None else torch.full_like(fit.cost, self._known**2)
-        )
+        known = self._variance.level
+        level2 = fit.cost / degrees if known is None else torch.full_like(fit.cost, known**2)
         chi2 = fit.cost / (level2 * degrees)
         mean, std = self._moments(fit)
         z = torch.from_numpy(ndtri(np.array(self._task.quantiles, dtype=np.float64)))
@@ -145,7 +140,7 @@ class NllsFitter:
             spread = ordered_sum(fit.covariance[:, :, None, :] * jacobian.transpose(1, 2)[:, None])
             out["fit"] = curve
             out["fit_std"] = ordered_sum((spread * jacobian).transpose(1, 2)).clamp(min=0).sqrt()
-            out["sigma"] = (level2[:, None] * self._shape(curve)).sqrt()
+            out["sigma"] = (level2[:, None] * self._variance.shape(curve)).sqrt()
         result = {name: value.numpy().astype(np.float32) for name, value in out.items()}
         result["status"] = self._status(fit, (curve - y) * weight, chi2)
         return result
@@ -156,42 +151,28 @@ class NllsFitter:
         values = self._starts(y, s).flatten(0, 1)
         owner = torch.arange(n).repeat_interleave(s)
         for k in range(self._settings.reweightings + 1):
-            if k == _ROUNDS_OF_ALL:
-                values, owner = self._best(y, values), torch.arange(n)
+            if k == 1:  # the likeliest goes on alone
+                values, owner = values[self._best(y, values)], torch.arange(n)
             last = k == self._settings.reweightings
             weight = self._weight(values)
-            if k == 0 and TYP:
-                weight = self._starts.weight.sqrt().expand_as(weight)
             fit = self._descend(y, weight, values, owner, _FINE if last else _ROUGH)
             values = fit.values
-        rows = self._best_rows(y, values)
+        rows = self._best(y, values)
         return Fit(*(part[rows] for part in fit)), weight[rows]
 
     def _best(self, y: Tensor, values: Tensor) -> Tensor:
-        return values[self._best_rows(y, values)]
-
-    def _best_rows(self, y: Tensor, values: Tensor) -> Tensor:
-        """Row of the likeliest of several fits of each curve, which come one after another.
-
-        Weights differ between fits, so that their costs do not compare: the deviance of the noise
-        model does, -2 log p, with the level at its own best where it is unknown.
-        """
-        n, frames = y.shape
-        shape = self._shape(self._curve(values)[0]).reshape(n, -1, frames)
-        residual = y[:, None] - self._curve(values)[0].reshape(n, -1, frames)
-        squares = ordered_sum(residual * residual / shape)
-        deviance = ordered_sum(torch.log(shape))
-        if self._known is None:
-            deviance = deviance + frames * torch.log(squares)
-        else:
-            deviance = deviance + squares / self._known**2
+        """Row of the likeliest of several fits of each curve, which come one after another."""
+        n = len(y)
+        curves = self._curve(values)[0].reshape(n, -1, y.shape[1])
+        deviance = self._variance.deviance(y[:, None] - curves, curves)
         best = torch.nan_to_num(deviance, nan=torch.inf).argmin(1)
         return torch.arange(n) * deviance.shape[1] + best
 
     def _descend(
         self, y: Tensor, weight: Tensor, start: Tensor, owner: Tensor, tolerance: float
     ) -> Fit:
-        """Fit curve `owner[i]` from `start[i]`, with weights (i, T)."""
+        """Fit curve `owner[i]` from `start[i]` with weights `weight[i]`."""
+        known = self._variance.level
 
         def function(values: Tensor, problems: Tensor) -> tuple[Tensor, Tensor]:
             curve, jacobian = self._curve(values)
@@ -206,17 +187,11 @@ class NllsFitter:
             self._high,
             max_iterations=self._settings.max_iterations,
             tolerance=tolerance,
-            variance=None if self._known is None else self._known**2,
+            variance=None if known is None else known**2,
         )
 
-    def _shape(self, curve: Tensor) -> Tensor:
-        """Variance over the squared level."""
-        if isinstance(self._task.noise, np.ndarray):
-            return torch.from_numpy(self._task.noise.astype(np.float64) ** 2).expand_as(curve)
-        return (curve.clamp(min=0.0) + self._floor) * self._gain
-
     def _weight(self, values: Tensor) -> Tensor:
-        return 1.0 / self._shape(self._curve(values)[0]).sqrt()
+        return 1.0 / self._variance.shape(self._curve(values)[0]).sqrt()
 
     def _moments(self, fit: Fit) -> tuple[Tensor, Tensor]:
         """Estimates and standard deviations in the order of `parameters`."""
@@ -282,9 +257,3 @@ class NllsFitter:
         fine = fit.converged & (z <= _AUTOCORRELATION_LIMIT)
         fine &= chi2 <= 1.0 + _CHI2_LIMIT * (2.0 / frames) ** 0.5
         return np.where(fine.numpy(), 1, 4).astype(np.uint8)
-
-
-def _known_level(task: Task) -> float | None:
-    if isinstance(task.noise, np.ndarray):
-        return 1.0
-    return None if isinstance(task.noise, str) else float(task.noise)

@@ -1,0 +1,1 @@
+"""Forward models, noise and decay: no networks, no files."""

@@ -103,7 +103,7 @@ def predict(
 
 
 def macro_parameters(model: CompartmentModel, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the macro-parameters of `model`: Ki [mL/cm3/min], VT [mL/cm3], BPND; any array type."""
+    """Return the macro-parameters of `model`: Ki [mL/cm3/min], VT [mL/cm3], BPND."""
     K1, k2 = values["K1"], values["k2"]
     out = {}
     if "Ki" in model.macro:

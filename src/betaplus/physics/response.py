@@ -163,5 +163,5 @@ def _g2(x: Tensor) -> Tensor:
     return torch.where(small, series, (safe + torch.expm1(-safe)) / (safe * safe))
 
 
-def _tensor(values, device: torch.device | str) -> Tensor:
+def _tensor(values: np.ndarray, device: torch.device | str) -> Tensor:
     return torch.tensor(np.asarray(values), dtype=torch.float64, device=device)
