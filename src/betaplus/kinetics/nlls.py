@@ -51,7 +51,7 @@ class Nlls:
             reweightings: Fits after the first, each with the weights of the one before.
         """
 
-        starts: int = 2
+        starts: int = 3
         max_iterations: int = 100
         reweightings: int = 2
 

@@ -68,7 +68,7 @@ class Exact:
         fine: int = 512
         least_ess: float = 100.0
         largest: int = 8192
-        components: int = 6
+        components: int = 4
 
         def __post_init__(self) -> None:
             for name in ("coarse", "pilot", "fine", "largest"):
