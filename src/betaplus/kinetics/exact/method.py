@@ -64,7 +64,7 @@ class Exact:
         """
 
         coarse: int = 512
-        pilot: int = 192
+        pilot: int = 256
         fine: int = 512
         least_ess: float = 100.0
         largest: int = 8192

@@ -114,7 +114,7 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
             best, a, b = value, a_, b_
             z[:] = trial
             if target.estimate_noise:
-                precision = target.n_frames / max(S, 1e-30)
+                precision = max(target.n_frames - m, 1) / max(S, 1e-30)
             else:
                 up, down = log_evidence(target, 1.05 * S), log_evidence(target, S / 1.05)
                 precision = max(2.0 * (down - up) / (2.0 * np.log(1.05) * max(S, 1e-30)), 1e-12)
