@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.cli.study import Study, write_study
 
 RunCli = Callable[..., tuple[int, str, str]]
@@ -36,13 +36,14 @@ def run_cli() -> RunCli:
     def run(*arguments: object) -> tuple[int, str, str]:
         from betaplus.cli.main import main
 
-        out, err = io.StringIO(), io.StringIO()
+        out, err, handler = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGINT)
         with (
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             pytest.raises(SystemExit) as stopped,
         ):
             main([str(a) for a in arguments])
+        signal.signal(signal.SIGINT, handler)
         return int(stopped.value.code or 0), out.getvalue(), err.getvalue()
 
     return run

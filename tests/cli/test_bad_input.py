@@ -13,7 +13,6 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-
 from tests.cli.conftest import RunCli
 from tests.cli.study import FRAMES, Study, save_nifti, tree
 
@@ -48,7 +47,7 @@ def unknown_unit(s: Study) -> None:
     s.edit_json(s.pet_json, Units="counts")
 
 
-@case(r"SUV")
+@case(r"sub-01_pet\.nii\.gz is in SUV")
 def image_in_suv(s: Study) -> None:
     s.edit_json(s.pet_json, Units="SUV")
 
@@ -469,9 +468,7 @@ def assert_one_line(code: int, out: str, err: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_is_one_line_and_leaves_nothing(
-    name: str, study: Study, run_cli: RunCli
-) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(name: str, study: Study, run_cli: RunCli) -> None:
     spoil, words = CASES[name]
     more = spoil(study) or []
     before = tree(study.folder.parent)

@@ -10,6 +10,7 @@ from betaplus.evaluation.convergence import (
     bulk_ess,
     effective_draws,
     ensemble_ess,
+    ensemble_sd_error,
     rank_normalise,
     split_rhat,
 )
@@ -45,6 +46,23 @@ def test_ess_does_not_count_walkers_that_move_together():
     alone = 4 * 2000 / 3
     assert np.mean(ensemble_ess(together)) == pytest.approx(alone, rel=0.1)
     assert np.mean(ensemble_ess(apart)) == pytest.approx(10 * alone, rel=0.1)
+
+
+def test_sd_error_is_the_spread_of_sds():
+    # Gaussian AR(1): squares have autocorrelation rho^2, so Var(s) / s^2 = (1 + r) / (1 - r) / 2n.
+    draws = ar1(0.7, (60, 4, 5, 1500), seed=10)
+    expected = np.sqrt((1 + 0.49) / (1 - 0.49) / (2 * 4 * 5 * 1500))
+    assert np.mean(ensemble_sd_error(draws)) == pytest.approx(expected, rel=0.1)
+    assert draws.std(axis=(1, 2, 3)).std() == pytest.approx(expected, rel=0.35)
+
+
+def test_sd_error_sees_a_walker_shut_up_far_away():
+    draws = np.random.default_rng(11).standard_normal((4, 48, 400))
+    assert ensemble_sd_error(draws) < 0.01
+    draws[0, 0] += 12.0
+    chains = np.swapaxes(draws, 1, 2).reshape(4, -1)
+    assert split_rhat(chains) < 1.01  # what ranks do not see
+    assert ensemble_sd_error(draws) > 0.05
 
 
 def test_rhat_of_independent_draws_is_one():

@@ -87,7 +87,7 @@ def fields_with(**changes):
             "Units is missing in plasma_radioactivity of sub-01_blood.json",
         ),
         (ROWS, fields_with(plasma_radioactivity={"Units": "cps"}), "unit 'cps'"),
-        (ROWS, None, "--unit"),
+        (ROWS, None, "--blood-unit"),
     ],
 )
 def test_refused(tmp_path, rows, fields, says):
@@ -113,7 +113,7 @@ def test_option_fills_and_never_overrules(tmp_path):
     blood = load_blood(write(tmp_path, ROWS, None), unit="kBq/mL")
     assert blood.unit == "kBq/mL"
     assert any("no Units of time" in remark for remark in blood.remarks)
-    with pytest.raises(UsageError, match="--unit is Bq/mL but Units is kBq/ml"):
+    with pytest.raises(UsageError, match="--blood-unit is Bq/mL but Units is kBq/ml"):
         load_blood(write(tmp_path), unit="Bq/mL")
 
 

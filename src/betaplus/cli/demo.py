@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ __all__ = ["demo"]
 
 
 def demo(
+    context: typer.Context,
     out: Out,
     quick: Annotated[bool, typer.Option("--quick", help="A few slices only.")] = False,
     seed: Seed = 0,
@@ -29,6 +31,7 @@ def demo(
         quick=quick,
         seed=seed,
         overwrite=overwrite,
+        command=shlex.join(["betaplus", *(context.obj or ())]),
         progress=console(quiet),
         kinetics_report=write_report,
     )

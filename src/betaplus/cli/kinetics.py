@@ -37,29 +37,45 @@ def kinetics(
     out: Out,
     blood: Annotated[
         list[str] | None,
-        typer.Option(help="Blood samples; once per file, as for manual and autosampler."),
+        typer.Option(
+            metavar="FILE", help="Blood samples; once per file, as for manual and autosampler."
+        ),
     ] = None,
     reference: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
     t_star: Annotated[float | None, typer.Option(help="Not built yet.", hidden=True)] = None,
-    model: Annotated[str, typer.Option(help="1TCM, 2TCM3k or 2TCM.")] = "2TCM",
-    method: Annotated[str, typer.Option(help="exact or nlls.")] = "exact",
+    model: Annotated[str, typer.Option(metavar="NAME", help="1TCM, 2TCM3k or 2TCM.")] = "2TCM",
+    method: Annotated[str, typer.Option(metavar="NAME", help="exact or nlls.")] = "exact",
     prior: Annotated[
-        str, typer.Option(help="default, published, published-signed or a TOML file.")
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="default, published, published-signed or a TOML file."
+        ),
     ] = "default",
-    samples: Annotated[int, typer.Option(help="Posterior draws per curve.")] = 0,
+    samples: Annotated[int, typer.Option(metavar="N", help="Posterior draws per curve.")] = 0,
     delay: Annotated[
-        str, typer.Option(help="fit, or seconds by which the tissue lags the blood.")
+        str,
+        typer.Option(
+            metavar="fit|SECONDS", help="fit, or seconds by which the tissue lags the blood."
+        ),
     ] = "fit",
     noise: Annotated[
-        str, typer.Option(help="auto, estimate, a level, or a TSV of SDs per frame.")
+        str,
+        typer.Option(
+            metavar="auto|...", help="auto, estimate, a level, or a TSV of SDs per frame."
+        ),
     ] = "auto",
     mask: Annotated[
         Path | None,
-        typer.Option(help="Voxels to fit.  [default: those not zero in all frames]"),
+        typer.Option(
+            metavar="FILE", help="Voxels to fit.  [default: those not zero in all frames]"
+        ),
     ] = None,
     regions: Annotated[
         Path | None,
-        typer.Option(help="Label image whose regions are fitted too.  [default: *_dseg.nii.gz]"),
+        typer.Option(
+            metavar="FILE",
+            help="Label image whose regions are fitted too.  [default: *_dseg.nii.gz]",
+        ),
     ] = None,
     save_draws: Annotated[
         bool, typer.Option("--save-draws", help="Keep the draws, as zarr.")
@@ -69,13 +85,14 @@ def kinetics(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings of the method.")
+        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
     ] = None,
     unit: Unit = None,
     radionuclide: Radionuclide = None,
     decay_corrected_to: DecayCorrectedTo = None,
     blood_unit: Annotated[
-        str | None, typer.Option(help="Activity unit of the blood, where its JSON gives none.")
+        str | None,
+        typer.Option(metavar="UNIT", help="Activity unit of the blood, where its JSON gives none."),
     ] = None,
     seed: Seed = 0,
     engine: Engine = "threads",

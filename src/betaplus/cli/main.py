@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -29,12 +30,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(kinetics)
-app.add_typer(simulate, name="simulate")
-app.command()(info)
-app.command()(doctor)
-app.command()(demo)
-app.add_typer(benchmark, name="benchmark")
+app.command(short_help="Posteriors of kinetic parameters, from image or curves.")(kinetics)
+app.add_typer(simulate, name="simulate", short_help="Measurements with known truth.")
+app.command(short_help="What a file is, and everything wrong with it.")(info)
+app.command(short_help="Versions, devices, what each extra would add.")(doctor)
+app.command(short_help="All of it on a phantom made on the spot.")(demo)
+app.add_typer(benchmark, name="benchmark", short_help="Accuracy, calibration and speed.")
 
 # The command-line parser's own exception, wherever this version of typer keeps it.
 _ParserError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -86,4 +87,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `betaplus` with the arguments of the process, or with others, and exit."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if code == INTERRUPTED:  # a second Ctrl-C ends the wait for blocks at work, without a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)

@@ -11,7 +11,14 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-__all__ = ["bulk_ess", "effective_draws", "ensemble_ess", "rank_normalise", "split_rhat"]
+__all__ = [
+    "bulk_ess",
+    "effective_draws",
+    "ensemble_ess",
+    "ensemble_sd_error",
+    "rank_normalise",
+    "split_rhat",
+]
 
 
 def rank_normalise(chains: np.ndarray, axes: int = 2) -> np.ndarray:
@@ -63,6 +70,21 @@ def ensemble_ess(chains: np.ndarray) -> np.ndarray:
     average = _split(scores.mean(axis=-2))
     within, total = _variances(average)
     return scores.var(axis=(-3, -2, -1)) / _variance_of_mean(average, within, total)
+
+
+def ensemble_sd_error(chains: np.ndarray) -> np.ndarray:
+    """Return the relative Monte Carlo standard error of the SD, shape (...).
+
+    From the squared deviations themselves, not their ranks: a few walkers shut up in a far region
+    of negligible mass hardly move ranks, but they do inflate the SD, and differ between ensembles.
+
+    Args:
+        chains: Shape (..., E, W, N): independent ensembles, walkers, steps.
+    """
+    square = (chains - chains.mean(axis=(-3, -2, -1), keepdims=True)) ** 2
+    average = _split(square.mean(axis=-2))
+    error = np.sqrt(_variance_of_mean(average, *_variances(average)))
+    return 0.5 * error / square.mean(axis=(-3, -2, -1))
 
 
 def _split(chains: np.ndarray) -> np.ndarray:

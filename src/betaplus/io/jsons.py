@@ -74,7 +74,7 @@ def read_sidecar(path: str | Path) -> tuple[dict[str, Any], str, list[str]]:
     path = Path(path)
     beside = sidecar_path(path)
     if not beside.exists():
-        return {}, beside.name, [f"no {beside.name} beside {path.name}"]
+        return {}, f"{beside.name} (not there)", [f"no {beside.name} beside {path.name}"]
     return read_json(beside), beside.name, []
 
 

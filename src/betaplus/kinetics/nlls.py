@@ -30,7 +30,7 @@ from betaplus.physics.response_spline import ResponseSpline
 
 __all__ = ["Nlls", "NllsFitter"]
 
-_BATCH = 512  # curves at a time; their arrays fit a cache
+_BATCH = 1024  # curves at a time; a curve has the same bits in any batch
 _ROUGH, _FINE = 1e-5, 1e-10  # relative decrease of the cost that ends a fit
 _POINTS, _POINTS_WITH_DELAY = 256, 1024
 _AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
@@ -106,7 +106,7 @@ class NllsFitter:
         ``chi2`` is the weighted sum of squares over its degrees of freedom, 1 where the level is
         estimated. ``noise`` is the level, for given standard deviations the factor on them, 1.
         """
-        curves = np.asarray(curves, dtype=np.float64)
+        curves = np.ascontiguousarray(curves, dtype=np.float64)
         parts = [
             self._fit(torch.from_numpy(curves[i : i + _BATCH]), items[i : i + _BATCH])
             for i in range(0, max(len(curves), 1), _BATCH)
@@ -163,10 +163,13 @@ class NllsFitter:
     def _best(self, y: Tensor, values: Tensor) -> Tensor:
         """Row of the likeliest of several fits of each curve, which come one after another."""
         n = len(y)
-        curves = self._curve(values)[0].reshape(n, -1, y.shape[1])
+        each = len(values) // max(n, 1)
+        curves = self._curve(values)[0].reshape(n, each, y.shape[1])
         deviance = self._variance.deviance(y[:, None] - curves, curves)
+        if not n:
+            return torch.arange(0)
         best = torch.nan_to_num(deviance, nan=torch.inf).argmin(1)
-        return torch.arange(n) * deviance.shape[1] + best
+        return torch.arange(n) * each + best
 
     def _descend(
         self, y: Tensor, weight: Tensor, start: Tensor, owner: Tensor, tolerance: float

@@ -2,9 +2,11 @@ r"""Batched Levenberg-Marquardt within bounds.
 
 Many small problems at once: each has its own damping, its own set of parameters held at a bound
 and its own end; finished ones leave the batch. The damped Gauss-Newton step solves
-:math:`(H + \mu \, \mathrm{diag} H) s = -J^T r` over the free parameters; those that would leave the
-box are put on its face and the others solved again (Levenberg 1944; Marquardt 1963; damping after
-Nielsen, IMM-REP-1999-05).
+:math:`(H + \mu \, \mathrm{diag} H) s = -J^T r`, :math:`H = J^T J`, over the free parameters; those
+that would leave the box are put on its face and the others solved again (Levenberg 1944; Marquardt
+1963; damping after Nielsen, IMM-REP-1999-05). Where residuals are large and bend, H alone steps too
+far: a secant estimate of :math:`\sum r r''` joins it for as long as it foresees the cost better
+(NL2SOL: Dennis, Gay and Welsch, ACM TOMS 1981).
 
 Everything is additions, products, quotients and square roots element by element, and sums whose
 order depends on the number of residuals alone. IEEE arithmetic then gives a problem the same bits
@@ -193,9 +195,10 @@ def factor(matrix: Tensor, least: float = 0.0) -> tuple[Tensor, Tensor]:
 def _normal_equations(r: Tensor, jac: Tensor) -> tuple[Tensor, Tensor]:
     """J^T r, shape (n, P), and J^T J, shape (n, P, P)."""
     p = jac.shape[1]
-    i, k = torch.tril_indices(p, p, device=jac.device)
-    products = ordered_sum(torch.cat([jac * r[:, None, :], jac[:, i] * jac[:, k]], 1))
+    rows = [jac * r[:, None, :], *(jac[:, j:] * jac[:, j, None] for j in range(p))]
+    products = ordered_sum(torch.cat(rows, 1))
     hessian = torch.zeros(len(r), p, p, dtype=r.dtype, device=r.device)
+    i, k = torch.triu_indices(p, p, device=jac.device)
     hessian[:, i, k] = products[:, p:]
     hessian[:, k, i] = products[:, p:]
     return products[:, :p], hessian
@@ -226,7 +229,8 @@ def _updated(bend: Tensor, step: Tensor, turn: Tensor, change: Tensor, hessian: 
         hessian: J^T J.
     """
     moved = _times(bend, step)
-    size = (ordered_sum(step * turn) / ordered_sum(step * moved)).abs().nan_to_num(1.0).clamp(max=1.0)
+    size = (ordered_sum(step * turn) / ordered_sum(step * moved)).abs()
+    size = size.nan_to_num(1.0).clamp(max=1.0)
     error = turn - size[:, None] * moved
     along = ordered_sum(change * step)
     usable = along > _LEAST_CURVATURE * ordered_sum(step * _times(hessian, step))
@@ -248,52 +252,52 @@ def _bounded_step(
     low: Tensor,
     high: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Return the step, and `bend`, which is dropped where the model is not convex with it."""
+    """Return the step, and `bend`, which is 0 where the model is not convex with it."""
     scale = _scales(hessian)
     size = scale[:, :, None] * scale[:, None, :]
-    fixed = _pressed(x, gradient, low, high)
-    damped = _restricted((hessian + bend) / size, damping, ~fixed)
-    _, convex = factor(damped, _LEAST_CURVATURE)
-    bend = torch.where(convex[:, None, None], bend, 0.0)
     scaled = (hessian + bend) / size
     slope = gradient / scale
-    given = torch.zeros_like(x)  # steps of the fixed parameters
-    step = given
-    for attempt in range(_PASSES + 1):
-        pull = slope + _times(scaled, given * scale)
-        step = torch.where(fixed, given, _solve(scaled, pull, damping, ~fixed) / scale)
+    fixed = _pressed(x, gradient, low, high)
+    step, convex = _solve(scaled, slope, damping, ~fixed, _LEAST_CURVATURE)
+    rows = torch.nonzero(~convex)[:, 0]
+    if len(rows):
+        bend = bend.index_fill(0, rows, 0.0)
+        scaled[rows] = hessian[rows] / size[rows]
+        step[rows] = _solve(scaled[rows], slope[rows], damping[rows], ~fixed[rows])[0]
+    step = step / scale
+    for _ in range(_PASSES):
         new = x + step
         outside = ((new < low) | (new > high)) & ~fixed
-        if attempt == _PASSES or not outside.any():
+        rows = torch.nonzero(outside.any(-1))[:, 0]
+        if not len(rows):
             break
-        wall = torch.minimum(torch.maximum(new, low), high) - x
-        given = torch.where(outside, wall, given)
         fixed = fixed | outside
+        wall = torch.minimum(torch.maximum(new, low), high) - x
+        given = torch.where(fixed, torch.where(outside, wall, step), 0.0)[rows]
+        part, free, units = scaled[rows], ~fixed[rows], scale[rows]
+        pull = slope[rows] + _times(part, given * units)
+        step[rows] = given + _solve(part, pull, damping[rows], free)[0] / units
     return step, bend
 
 
-def _restricted(scaled: Tensor, damping: Tensor, free: Tensor) -> Tensor:
-    """The damped matrix of the free parameters, 1 on the diagonal of the others."""
+def _solve(
+    scaled: Tensor, slope: Tensor, damping: Tensor, free: Tensor, least: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Step of the free parameters in units of their scales, 0 for the others; if convex."""
     matrix = torch.where(free[:, :, None] & free[:, None, :], scaled, 0.0)
     diagonal = torch.where(free, matrix.diagonal(dim1=-2, dim2=-1) + damping[:, None], 1.0)
     matrix.diagonal(dim1=-2, dim2=-1).copy_(diagonal)
-    return matrix
-
-
-def _solve(scaled: Tensor, slope: Tensor, damping: Tensor, free: Tensor) -> Tensor:
-    """Step of the free parameters in units of their scales; 0 for the others."""
-    p = slope.shape[1]
-    lower, _ = factor(_restricted(scaled, damping, free))
+    lower, convex = factor(matrix, least)
     out = torch.where(free, -slope, 0.0)
     pivots = lower.diagonal(dim1=-2, dim2=-1)
     pivots = torch.where(pivots > 0, pivots, torch.inf)
-    for j in range(p):
+    for j in range(slope.shape[1]):
         out[:, j] /= pivots[:, j]
         out[:, j + 1 :] -= lower[:, j + 1 :, j] * out[:, j, None]
-    for j in reversed(range(p)):
+    for j in reversed(range(slope.shape[1])):
         out[:, j] /= pivots[:, j]
         out[:, :j] -= lower[:, j, :j] * out[:, j, None]
-    return out
+    return out, convex
 
 
 def _finished(

@@ -3,7 +3,7 @@ r"""Responses of one input function as splines, with derivatives, for fits of ma
 `InputResponse` walks all knots of the input for every rate. Here that is done once, on a grid of
 rates (even in the fourth root of rate + offset: fine where curves are slow) and of delays; cubic
 B-splines through the grid then give values and derivatives. The interpolated curve is off by less
-than 1e-5 of its peak (1e-7 where the delay is known).
+than 1e-5 of its peak (1e-6 where the delay is known).
 
 Evaluation is elementwise additions, products and square roots: a curve has the same bits in any
 batch.
@@ -21,7 +21,7 @@ from betaplus.physics.response import InputResponse
 __all__ = ["ResponseSpline"]
 
 _OFFSET = 0.004  # 1/min; below it the grid of rates no longer gets finer
-_RATES = 256
+_RATES = 384
 _TISSUE_STEP, _BLOOD_STEP = 0.5, 0.05  # s between delays; whole blood has kinks, tissue has not
 _MARGIN = 16  # grid points beyond both ends, where the filter's edges fade to 1e-9
 

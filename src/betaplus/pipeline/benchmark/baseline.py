@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import curve_fit
 
-__all__ = ["LeanModel", "fit_voxels", "lean_model"]
+__all__ = ["LeanModel", "fit_voxels", "hold_model", "lean_model"]
 
 _OFFSET = 0.004  # 1/min
 _ROWS = 600
@@ -34,7 +34,6 @@ class LeanModel:
     ) -> None:
         self.tissue, self.blood = tissue, blood
         self.origin, self.per_step, self.first_delay = origin, 1.0 / step, first_delay
-        self.whole = np.empty((2, 4, tissue.shape[2]))
 
     def __call__(
         self,
@@ -89,8 +88,15 @@ def lean_model(response: Any, fastest: float, delays: tuple[float, float] | None
     return LeanModel(tissue, blood, origin, step, first)
 
 
+_held: list[LeanModel] = []
+
+
+def hold_model(model: LeanModel) -> None:
+    """Keep the model that `fit_voxels` uses in this process: tables are sent once, not per call."""
+    _held[:] = [model]
+
+
 def fit_voxels(
-    model: LeanModel,
     curves: np.ndarray,
     sigma: np.ndarray,
     start: np.ndarray,
@@ -98,8 +104,9 @@ def fit_voxels(
 ) -> Mapping[str, np.ndarray]:
     """Fit voxel by voxel with scipy's default tolerances.
 
+    The delay is fitted where `start` has a sixth number.
+
     Args:
-        model: Forward model; the delay is fitted where `start` has a sixth number.
         curves: Shape (n, T).
         sigma: SDs of the noise, shape (n, T).
         start: Where every fit starts, shape (P,).
@@ -113,7 +120,7 @@ def fit_voxels(
     for n, (curve, sd) in enumerate(zip(curves, sigma, strict=True)):
         try:
             found[n], _ = curve_fit(
-                model, frames, curve, p0=start, sigma=sd, absolute_sigma=True, bounds=bounds
+                _held[0], frames, curve, p0=start, sigma=sd, absolute_sigma=True, bounds=bounds
             )
         except RuntimeError:  # too many evaluations
             continue

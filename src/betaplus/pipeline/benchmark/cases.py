@@ -1,4 +1,4 @@
-"""The curves that the kinetics benchmarks share: one input function at any dose, published prior."""
+"""Curves that the kinetics benchmarks share: one input function, any dose, published prior."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from betaplus.core.seeds import generator
-from betaplus.evaluation.convergence import ensemble_ess, split_rhat
+from betaplus.evaluation.convergence import ensemble_ess, ensemble_sd_error, split_rhat
 from betaplus.evaluation.ensemble import sample_ensemble
 from betaplus.kinetics.prior import Distribution, Prior
 from betaplus.physics.compartments import CompartmentModel
@@ -32,10 +32,12 @@ from betaplus.pipeline.benchmark.forward import TabulatedForward
 __all__ = ["Posterior", "Reference", "sample_posterior"]
 
 _ENSEMBLES, _WALKERS = 4, 48
-_RAMP = 400  # steps from the prior to the posterior
+_CROWD = 240  # walkers of an ensemble on the way from the prior to the posterior
+_RAMP, _SETTLE = 60, 15  # powers of the likelihood on that way, steps at each
 _KEPT = 400  # steps of a walker that are kept
 _FIRST = 2000  # steps of the first round
 _JUMPS = 0.25
+_COLUMNS = ("mean", "std", "rhat", "ess", "std_error")
 
 
 class Posterior:
@@ -109,6 +111,7 @@ class Reference:
         std: Shape (B, P).
         rhat: Split R-hat, shape (B, P).
         ess: Bulk effective sample size, shape (B, P).
+        std_error: Relative Monte Carlo standard error of the SD, shape (B, P).
         steps: Steps of the last round by curve, shape (B,).
         acceptance: Share of accepted moves, shape (B,).
     """
@@ -118,6 +121,7 @@ class Reference:
     std: np.ndarray
     rhat: np.ndarray
     ess: np.ndarray
+    std_error: np.ndarray
     steps: np.ndarray
     acceptance: np.ndarray
 
@@ -128,27 +132,31 @@ def sample_posterior(
     *,
     rhat: float = 1.01,
     ess: float = 4000.0,
+    std_error: float = 0.02,
     rounds: int = 7,
 ) -> Reference:
     """Sample until every parameter of every curve has converged.
 
-    Four ensembles of 48 walkers start from the prior, are led to the posterior by powers of the
-    likelihood, and run in rounds, each twice as long as the one before: a round that does not meet
-    `rhat` and `ess` is the warm-up of the next.
+    Four independent ensembles start from the prior and are led to the posterior by growing powers
+    of the likelihood, with resampling, so that walkers in modes of negligible mass die out (Del
+    Moral, Doucet and Jasra, J. R. Stat. Soc. B 2006). Then 48 walkers of each run in rounds, each
+    twice as long as the one before: a round that does not meet `rhat`, `ess` and `std_error` is
+    the warm-up of the next.
 
     Args:
         posterior: The targets.
         seed: Seed.
         rhat: Largest split R-hat of four independent ensembles.
         ess: Smallest bulk effective sample size.
+        std_error: Largest relative standard error of the SD.
         rounds: Most rounds; a curve that has not converged by then keeps its numbers, which say so.
     """
     n, d = len(posterior), len(posterior.names)
     rng = generator(seed)
-    position = _lead(posterior, rng.random((n, _ENSEMBLES, _WALKERS, d)), rng)
+    position = _lead(posterior, rng.random((n, _ENSEMBLES, _CROWD, d)), rng)
     macro = ("Ki",) if "k3" in posterior.names else ()
     names = (*posterior.names, *macro)
-    out = {key: np.empty((n, len(names))) for key in ("mean", "std", "rhat", "ess")}
+    out = {key: np.empty((n, len(names))) for key in _COLUMNS}
     steps_of, acceptance = np.zeros(n, dtype=int), np.zeros(n)
     left, target = np.arange(n), posterior
     for turn in range(rounds):
@@ -164,8 +172,10 @@ def sample_posterior(
         out["std"][left] = draws.std(axis=(2, 3, 4))
         out["ess"][left] = ensemble_ess(draws)
         out["rhat"][left] = split_rhat(_by_ensemble(draws))
+        out["std_error"][left] = ensemble_sd_error(draws)
         steps_of[left], acceptance[left] = steps, run.acceptance
-        failed = ((out["rhat"][left] >= rhat) | (out["ess"][left] < ess)).any(axis=1)
+        bad = (out["rhat"] >= rhat) | (out["ess"] < ess) | (out["std_error"] > std_error)
+        failed = bad[left].any(axis=1)
         if not failed.any():
             break
         left, position, target = left[failed], run.last[failed], target.select(failed)
@@ -173,12 +183,24 @@ def sample_posterior(
 
 
 def _lead(posterior: Posterior, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lead walkers from the prior to the posterior by growing powers of the likelihood."""
-    position = start
-    for power in np.geomspace(1e-5, 1.0, _RAMP // 10):
-        tempered = functools.partial(posterior.log_density, power=float(power))
-        position = sample_ensemble(tempered, position, 10, rng, thin=10, jumps=_JUMPS).last
-    return position
+    """Lead a crowd, (B, E, many, d), from the prior to the posterior; return 48 of each ensemble.
+
+    At every power of the likelihood walkers are resampled by what it adds, then moved.
+    """
+    position, crowd, last = start, start.shape[2], 0.0
+    for power in np.geomspace(1e-5, 1.0, _RAMP):
+        flat = position.reshape(len(position), -1, position.shape[-1])
+        gain = (power - last) * posterior.log_likelihood(flat).reshape(position.shape[:3])
+        weight = np.exp(gain - gain.max(axis=2, keepdims=True))
+        level = np.cumsum(weight, axis=2) / weight.sum(axis=2, keepdims=True)
+        at = (np.arange(crowd) + rng.random((*position.shape[:2], 1))) / crowd
+        chosen = (at[..., None] > level[:, :, None, :-1]).sum(axis=-1)
+        chosen = rng.permuted(chosen, axis=2)
+        position = np.take_along_axis(position, chosen[..., None], axis=2)
+        density = functools.partial(posterior.log_density, power=float(power))
+        position = sample_ensemble(density, position, _SETTLE, rng, thin=_SETTLE, jumps=_JUMPS).last
+        last = power
+    return position[:, :, :_WALKERS]
 
 
 def _by_ensemble(draws: np.ndarray) -> np.ndarray:

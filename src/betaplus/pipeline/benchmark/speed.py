@@ -14,7 +14,7 @@ import numpy as np
 from betaplus.core.progress import Progress, Silent
 from betaplus.engine import MICROBATCH, Block, make_executor, plan_curves, run
 from betaplus.kinetics.method import Fitter, Task, find_method, make_settings
-from betaplus.pipeline.benchmark.baseline import LeanModel, fit_voxels, lean_model
+from betaplus.pipeline.benchmark.baseline import LeanModel, fit_voxels, hold_model, lean_model
 from betaplus.pipeline.benchmark.cases import LEVELS, RATES, Curves, Scan
 
 __all__ = ["speed", "speed_table"]
@@ -49,8 +49,8 @@ def speed(
 
     Curves come from the published prior at the three noise levels, a third each; times are medians
     of repeated batches, with one core and with two (threads for `exact`, spawned processes for the
-    baseline). Tables, compilation and the start of processes are timed apart. The baseline
-    is given the SDs of the true curves, the prior's box as bounds and its centre as start, and
+    baseline). Tables, compilation (or the loading of cached machine code) and the start of
+    processes are timed apart. The baseline is given the SDs of the true curves, the prior's box as bounds and its centre as start, and
     returns an estimate and a covariance, no posterior.
 
     Args:
@@ -83,7 +83,7 @@ def speed(
 def _speed(
     scan: Scan, delay: bool, voxels: int, baseline_voxels: int, repeats: int, seed: int
 ) -> dict[str, Any]:
-    began = time.perf_counter()
+    kind = find_method("exact")
     cases = []
     for i, level in enumerate(LEVELS):
         dose = scan.dose(level)
@@ -91,14 +91,15 @@ def _speed(
         task = scan.task(dose, delay=delay)
         if not cases:
             began = time.perf_counter()
-        fitter = find_method("exact")(make_settings(find_method("exact").Settings, {})).prepare(task)
+        fitter = kind(make_settings(kind.Settings, {})).prepare(task)
         if not cases:
             table = time.perf_counter() - began
             fitter.fit(curves.noisy[:2], np.arange(2))
             start_up = time.perf_counter() - began
         names = [*RATES, *(["delay"] if delay else [])]
-        low, high = (np.array([getattr(task.prior[n], end) for n in names]) for end in ("low", "high"))
-        fastest = sum(task.prior[n].high for n in ("k2", "k3", "k4"))
+        low = np.array([task.prior[name].low for name in names])
+        high = np.array([task.prior[name].high for name in names])
+        fastest = sum(task.prior[name].high for name in ("k2", "k3", "k4"))
         lean = lean_model(scan.response(dose), fastest, (low[5], high[5]) if delay else None)
         start = 0.5 * (low + high)
         start[5:] = 0.0
@@ -111,9 +112,8 @@ def _speed(
     n, m = voxels * len(cases), baseline_voxels * len(cases)
     rates = {cores: n / sum(part) for cores, part in exact.items()}
     base = {cores: m / sum(t for t, _ in part) for cores, part in usual.items()}
-    status = np.concatenate(
-        [c.fitter.fit(c.curves.noisy[:MICROBATCH], np.arange(len(c.curves.noisy[:MICROBATCH])))["status"] for c in cases]
-    )
+    some = np.arange(min(voxels, MICROBATCH))
+    status = [case.fitter.fit(case.curves.noisy[some], some)["status"] for case in cases]
     return {
         "start_up_s": start_up,
         "table_s": table,
@@ -125,7 +125,7 @@ def _speed(
         "curve_fit": {str(cores): rate for cores, rate in base.items()},
         "curve_fit_gave_up": float(np.mean([share for _, share in usual[1]])),
         "ratio": {str(cores): rates[cores] / base[cores] for cores in rates},
-        "refined": float((status == 3).mean()),
+        "refined": float((np.array(status) == 3).mean()),
         "stages": _stages(cases[1], min(voxels, 2 * MICROBATCH), repeats),
     }
 
@@ -159,12 +159,12 @@ def _baseline_time(case: _Case, voxels: int, cores: int, repeats: int) -> tuple[
     """Seconds and share of voxels given up."""
     curves, sd = case.curves.noisy[:voxels], case.curves.sd[:voxels]
     shares = np.array_split(np.arange(voxels), cores)
-    with make_executor("inline" if cores == 1 else "processes", cores) as pool:
+    where = "inline" if cores == 1 else "processes"
+    with make_executor(where, cores, initializer=hold_model, initargs=(case.lean,)) as pool:
 
         def work() -> list[Mapping[str, np.ndarray]]:
             jobs = [
-                pool.submit(fit_voxels, case.lean, curves[s], sd[s], case.start, case.bounds)
-                for s in shares
+                pool.submit(fit_voxels, curves[s], sd[s], case.start, case.bounds) for s in shares
             ]
             wait(jobs)
             return [job.result() for job in jobs]
@@ -175,7 +175,7 @@ def _baseline_time(case: _Case, voxels: int, cores: int, repeats: int) -> tuple[
 
 
 def _stages(case: _Case, voxels: int, repeats: int) -> dict[str, float]:
-    """Share of the time of one core by stage, from how the time grows when a stage is doubled.
+    """Share of one core's CPU time by stage, from how it grows when a stage is doubled.
 
     ``refinement`` is what is saved by forbidding it, ``rest`` the search for the mode, moments and
     quantiles.
@@ -183,18 +183,22 @@ def _stages(case: _Case, voxels: int, repeats: int) -> dict[str, float]:
     kind = find_method("exact")
     curves, items = case.curves.noisy[:voxels], np.arange(voxels)
     default = make_settings(kind.Settings, {})
-
-    def seconds(**changes: Any) -> float:
-        fitter = kind(dataclasses.replace(default, **changes)).prepare(case.task)
-        fitter.fit(curves[:2], items[:2])
-        return _median_time(lambda: fitter.fit(curves, items), repeats)
-
-    whole, plain = seconds(), seconds(least_ess=0.0)
-    out = {
-        stage: (seconds(least_ess=0.0, **{stage: 2 * getattr(default, stage)}) - plain) / whole
-        for stage in _STAGES
+    plain = dataclasses.replace(default, least_ess=0.0)
+    variants = {"whole": default, "plain": plain}
+    variants |= {
+        stage: dataclasses.replace(plain, **{stage: 2 * getattr(plain, stage)}) for stage in _STAGES
     }
-    out["refinement"] = (whole - plain) / whole
+    fitters = {name: kind(settings).prepare(case.task) for name, settings in variants.items()}
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(repeats):
+        for name, fitter in fitters.items():
+            began = time.thread_time()
+            fitter.fit(curves, items)
+            times[name].append(time.thread_time() - began)
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    whole = seconds["whole"]
+    out = {stage: (seconds[stage] - seconds["plain"]) / whole for stage in _STAGES}
+    out["refinement"] = (whole - seconds["plain"]) / whole
     out["rest"] = 1.0 - sum(out.values())
     return out
 
@@ -202,8 +206,8 @@ def _stages(case: _Case, voxels: int, repeats: int) -> dict[str, float]:
 def speed_table(result: Mapping[str, Any]) -> str:
     """Return the figures as a Markdown table."""
     lines = [
-        f"{result['voxels']} voxels for exact, {result['baseline_voxels']} for curve_fit, a third at"
-        f" each noise level; medians of {result['repeats']} batches.",
+        f"{result['voxels']} voxels for exact, {result['baseline_voxels']} for curve_fit, a third"
+        f" at each noise level; medians of {result['repeats']} batches.",
         "",
         "| delay | exact, 1 core | exact, 2 cores | curve_fit, 1 core | 2 cores | ratio, 1 core |"
         " 2 cores | start-up |",
@@ -216,16 +220,16 @@ def speed_table(result: Mapping[str, Any]) -> str:
         cells += [f"{part['ratio'][k]:.0f}" for k in ("1", "2")]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {part['start_up_s']:.1f} s |")
     lines.append("")
-    for name in ("fixed", "fitted"):
-        part = result[name]
-        stages = ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in part["stages"].items())
+    for delay in ("fixed", "fitted"):
+        part = result[delay]
+        stages = ", ".join(f"{name} {100 * share:.0f} %" for name, share in part["stages"].items())
         levels = ", ".join(
             f"{100 * float(level):.0f} %: {rate:.0f}/s"
             for level, rate in part["exact_by_level"].items()
         )
         lines.append(
-            f"- delay {name}: {levels} on 2 cores; {100 * part['refined']:.1f} % of voxels refined;"
-            f" time at middle noise: {stages}; curve_fit gave up on"
+            f"- delay {delay}: {levels} on 2 cores; {100 * part['refined']:.1f} % of voxels"
+            f" refined; time at middle noise: {stages}; curve_fit gave up on"
             f" {100 * part['curve_fit_gave_up']:.1f} %."
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The demo: a scan made on the spot, the posteriors of its kinetics, and how they meet the truth."""
+"""The demo: a scan made on the spot, posteriors of its kinetics, and how they meet the truth."""
 
 from betaplus.pipeline.demo.run import DemoResult, run_demo
 

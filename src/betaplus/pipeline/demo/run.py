@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,6 +93,7 @@ def run_demo(
     quick: bool = False,
     seed: int = 0,
     overwrite: bool = False,
+    command: str = "",
     progress: Progress | None = None,
     kinetics_report: Report | None = None,
 ) -> DemoResult:
@@ -104,6 +104,7 @@ def run_demo(
         quick: Fit two slices only.
         seed: Seed of the scan and of the fit.
         overwrite: Replace an earlier demo.
+        command: The command line, for the record.
         progress: What to report to.
         kinetics_report: Writes the report of one kinetic analysis.
 
@@ -161,7 +162,7 @@ def run_demo(
             for method in ("exact", "nlls")
         }
     curve_truth = read_truth_table(table["truth/kinpar"])
-    run = run_record("demo", shlex.join(["betaplus", "demo", "-o", str(out)]), seed, watch)
+    run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
     return DemoResult(
         brain=brain,

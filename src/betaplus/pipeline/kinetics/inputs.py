@@ -69,9 +69,11 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         radionuclide=request.radionuclide,
         decay_corrected_to=request.decay_corrected_to,
     )
+    _refuse_suv(data.unit, Path(request.source))
     image = isinstance(data, PetImage)
     injection = data.injection if image else _injection(data)
     blood = load_blood(list(request.blood), unit=request.blood_unit, injection=injection)
+    _refuse_suv(blood.unit, Path(request.blood[0]))
     # A probe of one voxel meets every check of the header without reading the image.
     probe = data
     if image:
@@ -111,6 +113,15 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         files=files,
         remarks=tuple(remarks),
     )
+
+
+def _refuse_suv(unit: str, path: Path) -> None:
+    if unit == "SUV":
+        raise InputError(
+            f"{path.name} is in SUV",
+            "expected Bq/mL, kBq/mL or MBq/mL, in the image and in the blood",
+            "convert it back with the injected activity and the body weight",
+        )
 
 
 def _injection(table: TacTable) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,9 @@ class KineticsResult:
         run, counts = self.run, self.run["status"]
         what = "voxels" if isinstance(self.data, PetImage) else "curves"
         n, seconds = run["fitted"], run["timings_s"]["fit"]
-        status = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        lines = [f"{n} {what} in {seconds:.1f} s ({status})"]
+        ended = {name: count for name, count in counts.items() if count and name != "outside"}
+        status = ", ".join(f"{count:,} {name}" for name, count in ended.items())
+        lines = [f"{n:,} {what} in {seconds:.1f} s ({status})"]
         lines += [f"remark: {text}" for text in self.remarks]
         lines.append(f"{len(self.paths)} files in {self.names.out}")
         if self.names.report in self.paths:
@@ -130,6 +132,8 @@ def run_kinetics(
     ) as journal:
         if journal.done:
             return None
+        if journal.resumed:
+            _sweep(names)
         result = _analyse(request, options, inputs, names, journal, watch, progress)
         with watch.stage("write"):
             paths = _write(request, inputs, result)
@@ -158,6 +162,15 @@ def _check_out(out: Path) -> None:
             read_json(description)
         except BetaplusError as error:
             raise OutputError(f"{out}: {error}", todo="choose another -o") from error
+
+
+def _sweep(names: Names) -> None:
+    """Remove what a kill left of outputs that were being written."""
+    for path in names.out.glob(f".tmp-*-{names.src}_*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _key(request: KineticsRequest, options: Options, inputs: Inputs) -> Key:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from betaplus.core.posterior import Posterior
 from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
@@ -32,6 +34,7 @@ __all__ = ["write_demo"]
 _MAPS = ("K1", "Ki", "VB")
 _SCATTER = ("K1", "Ki", "VB")
 _INTERVALS = ("K1", "k2", "VT", "VB")
+_REGIONS = ("FrontalCortex", "WhiteMatter", "Thalamus", "CerebellarCortex")
 _LINKS = (
     ("kinetics/sub-01_kinetics_report.html", "all maps and settings of the FDG scan"),
     ("curves/exact/sub-01_kinetics_report.html", "the C-11 curves by exact"),
@@ -67,7 +70,9 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
         add_maps(page, brain.posterior, chosen, brain.data.affine)
     page.add_section("Against the truth", _truth(result), _TRUTH_NOTE)
     if brain.regions is not None:
-        add_regions(page, brain.regions, brain.region_posterior, brain.chosen)
+        names = brain.regions.names or ()
+        shown = [n for n in _REGIONS if n in names] or list(names[:4])
+        add_regions(page, brain.regions, _without_draws(brain.region_posterior), shown)
     page.add_section("Input function", input_panel(brain.curve, brain.blood))
     page.add_section("C-11 curves", _curves(result), _CURVES_NOTE)
     add_diagnostics(page, brain.posterior)
@@ -83,8 +88,8 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
 
 _TRUTH_NOTE = (
     "Every voxel against the values it was simulated from: one noise realisation, kinetics that"
-    " vary inside each region. Dots are medians of voxels with similar truth. Intervals hold the"
-    " truth in 90 % of voxels when the truth is as the prior says; here the prior is much wider"
+    " vary inside each region. Each dot is the median of a sixteenth of the voxels. Intervals hold"
+    " the truth in 90 % of voxels when the truth is as the prior says; here the prior is much wider"
     " than the brain, so that other shares are no defect by themselves."
 )
 _CURVES_NOTE = (
@@ -112,6 +117,13 @@ def _picture(path: Path, result: DemoResult) -> None:
     )
 
 
+def _without_draws(posterior: Posterior | None) -> Posterior | None:
+    if posterior is None:
+        return None
+    bare = {k: dataclasses.replace(m, samples=None) for k, m in posterior.parameters.items()}
+    return dataclasses.replace(posterior, parameters=bare)
+
+
 def _overview(result: DemoResult) -> list[Html]:
     run, met = result.brain.run, result.agreement
     seconds = run["timings_s"]["fit"]
@@ -123,7 +135,7 @@ def _overview(result: DemoResult) -> list[Html]:
     return [
         facts([
             (f"{run['fitted']:,}", "voxels with a posterior"),
-            (f"{run['fitted'] / seconds:,.0f}", "voxels per second, with compilation"),
+            (f"{run['fitted'] / seconds:,.0f}", "voxels per second"),
             (f"{100 * met['Ki'].coverage:.0f} %", "of true Ki in the 90 % interval"),
             (f"{100 * met['Ki'].error:.0f} %", "median error of Ki"),
         ]),

@@ -30,7 +30,7 @@ def write_showcase(
     unit: str,
     note: str,
 ) -> None:
-    """Write a PNG of axial, coronal and sagittal slices of truth, median and SD.
+    """Write a PNG of axial and coronal slices of truth, median and SD.
 
     Args:
         path: The PNG.
@@ -52,7 +52,7 @@ def write_showcase(
     index = np.clip(np.rint(at).astype(int), 0, np.array(mask.shape) - 1)
     box = _box(mask)
     size = [(part.stop - part.start) * v for part, v in zip(box, voxel, strict=True)]
-    planes = [(2, 0, 1), (1, 0, 2), (0, 1, 2)]  # cut, across, up
+    planes = [(2, 0, 1), (1, 0, 2)]  # cut, across, up
     planes = [p for p in planes if size[p[2]] > 6 * voxel[p[2]]]
     top = float(np.percentile(truth[mask], _ROBUST))
     columns = (
@@ -61,8 +61,8 @@ def write_showcase(
         ("posterior SD", sd, "viridis", float(np.percentile(sd[mask], _ROBUST))),
     )
     with style():
-        wide = 3.0
-        heights = [wide * size[v] / max(size[h] for _, h, _ in planes) for _, _, v in planes]
+        wide = 2.9
+        heights = [wide * size[v] / size[0] for _, _, v in planes]
         head, foot, gap = 0.5, 0.85, 0.1
         width = 3 * wide + 4 * gap
         height = head + sum(heights) + gap * (len(planes) - 1) + foot
@@ -107,7 +107,7 @@ def write_showcase(
 
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the box around a mask with a margin, no thinner than the others for display."""
+    """Return the box around a mask, with a margin."""
     out = []
     for axis in range(3):
         line = mask.any(axis=tuple(a for a in range(3) if a != axis))
