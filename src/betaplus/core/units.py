@@ -62,7 +62,7 @@ def activity_unit(text: object, where: str) -> str:
         raise InputError(
             f"unit {text!r} in {where} is unknown",
             "expected Bq/mL, kBq/mL, MBq/mL or SUV",
-            "correct the field or give --unit",
+            "correct it",
         )
     return name
 

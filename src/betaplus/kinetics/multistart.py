@@ -61,10 +61,8 @@ class Multistart:
         self._bounds = prior["K1"].low, prior["K1"].high, prior["VB"].low, prior["VB"].high
         unit = curve(self._values(torch.ones(points), torch.zeros(points), self._rates))[0]
         blood = curve(self._values(torch.ones(points), torch.ones(points), self._rates))[0]
-        typical = (
-            unit / unit.mean(1, keepdim=True) + _BLOOD_SHARE * blood / blood.mean(1, keepdim=True)
-        ).mean(0, keepdim=True)
-        weight = 1.0 / variance.shape(typical * blood.mean())
+        typical = _mean_shape(unit) + _BLOOD_SHARE * _mean_shape(blood)
+        weight = 1.0 / variance.shape(typical[None] * (ordered_sum(blood).max() / blood.shape[1]))
         self._curves = unit, blood
         self._unit, self._blood = unit * weight, blood * weight
         self._uu = ordered_sum(self._unit * unit)
@@ -73,7 +71,8 @@ class Multistart:
         if curve.spline.fixed_delay:
             self._blood = self._blood[:1]
         coordinates = torch.from_numpy(z)
-        self._near = torch.cdist(coordinates, coordinates) < _APART
+        apart = coordinates[:, None] - coordinates
+        self._near = ordered_sum(apart * apart) < _APART**2
 
     def __call__(self, y: Tensor, starts: int) -> Tensor:
         """Return the best points of curves (n, T), best first, shape (n, starts, P)."""
@@ -89,7 +88,7 @@ class Multistart:
         a, b = a.gather(1, listed), b.gather(1, listed)
         unit, blood = self._curves
         curves = a[:, :, None] * unit[listed] + b[:, :, None] * blood[listed]
-        score = self._variance.deviance(y[:, None] - curves, curves)
+        score = self._variance.deviance(y[:, None] - curves, curves).nan_to_num(nan=torch.inf)
         rows = torch.arange(len(y))
         out = []
         for _ in range(starts):
@@ -114,3 +113,11 @@ class Multistart:
         for t in range(1, y.shape[1]):
             out += torch.mul(y[:, t, None], nodes[:, t], out=term)
         return out
+
+
+def _mean_shape(curves: Tensor) -> Tensor:
+    """Mean over curves that have each been divided by their sum, shape (T,)."""
+    total = ordered_sum(curves)[:, None]
+    return (
+        ordered_sum(torch.where(total > 0, curves / total, 0.0).T) * curves.shape[1] / len(curves)
+    )

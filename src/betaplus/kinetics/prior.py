@@ -39,9 +39,11 @@ class Distribution:
             )
         numbers = (self.low, self.high, self.mean, self.sd)
         if not all(isinstance(v, int | float) and np.isfinite(v) for v in numbers):
-            raise InputError(f"prior {self}", "expected finite numbers")
-        if not self.low < self.high or self.sd <= 0:
-            raise InputError(f"prior {self}", "expected low < high and sd > 0")
+            raise InputError(f"{self.dist} prior with {numbers}", "expected finite numbers")
+        if not self.low < self.high:
+            raise InputError(f"prior from {self.low:g} to {self.high:g}", "expected low < high")
+        if self.sd <= 0:
+            raise InputError(f"prior with sd {self.sd:g}", "expected sd above 0")
         if self.dist in ("loguniform", "lognormal") and self.low <= 0:
             raise InputError(f"{self.dist} prior from {self.low:g}", "expected low above 0")
 
@@ -123,6 +125,15 @@ _DEFAULT = {
     "delay": _uniform(-30.0, 60.0),
     "noise": _loguniform(1e-3, 1e6),
 }
+_PHYSICAL = {
+    "K1": (0.0, 100.0),
+    "k2": (0.0, 100.0),
+    "k3": (0.0, 100.0),
+    "k4": (-1.0, 100.0),
+    "VB": (0.0, 1.0),
+    "delay": (-600.0, 600.0),
+    "noise": (0.0, np.inf),
+}
 _PUBLISHED = _DEFAULT | {
     "K1": _uniform(0.01, 1.0),
     "k2": _uniform(0.01, 2.0),
@@ -169,6 +180,12 @@ def find_prior(name: str | Path | Prior) -> Prior:
             )
         try:
             parameters[key] = Distribution(**entry)
-        except TypeError as error:
-            raise InputError(f"entry {key!r} in {path.name}: {error}") from error
+        except (TypeError, InputError) as error:
+            raise InputError(f"{key} in {path.name}: {error}") from error
+        low, high = _PHYSICAL[key]
+        if parameters[key].low < low or parameters[key].high > high:
+            raise InputError(
+                f"{key} in {path.name} runs from {entry['low']:g} to {entry['high']:g}",
+                f"expected it within {low:g} to {high:g}",
+            )
     return Prior(path.name, parameters)

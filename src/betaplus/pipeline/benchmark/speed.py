@@ -50,8 +50,8 @@ def speed(
     Curves come from the published prior at the three noise levels, a third each; times are medians
     of repeated batches, with one core and with two (threads for `exact`, spawned processes for the
     baseline). Tables, compilation (or the loading of cached machine code) and the start of
-    processes are timed apart. The baseline is given the SDs of the true curves, the prior's box as bounds and its centre as start, and
-    returns an estimate and a covariance, no posterior.
+    processes are timed apart. The baseline is given the SDs of the true curves, the prior's box as
+    bounds and its centre as start, and returns an estimate and a covariance, no posterior.
 
     Args:
         scan: Input function and frames.
