@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def solve(model, rates, VB, delay, curve, frames, half_life):
         )
     )
     state, integral = np.zeros(3), {float(stops[0]): 0.0}
-    for a, b in zip(stops[:-1], stops[1:], strict=True):  # the input is smooth inside each piece
+    for a, b in itertools.pairwise(stops):  # the input is smooth inside each piece
         step = solve_ivp(rhs, (a, b), state, rtol=1e-9, atol=1e-12, method="DOP853")
         state = step.y[:, -1]
         integral[float(b)] = state[2]
