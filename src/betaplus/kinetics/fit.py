@@ -103,6 +103,11 @@ def fit(
         predict=curves.mask is None if predict is None else predict,
     )
     used: dict[str, Any] = {"delay": "fitted per curve" if known is None else known}
+    if method == "exact" or (known is None and curves.mask is not None):
+        from betaplus.kinetics.exact.compile import compiled
+
+        if not compiled():
+            progress.note("compiling the kernels, once: half a minute or so")
     if known is None and curves.mask is not None:
         known, spread = delay_of_mean(curves.values, task)
         task = dataclasses.replace(task, delay=known)

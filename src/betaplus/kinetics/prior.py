@@ -77,7 +77,8 @@ class Distribution:
 
     def amplitude(self) -> tuple[int, float, float, float, float]:
         """Return kind, centre, width, low, high as numbers."""
-        return _KINDS.index(self.dist), self.mean, self.sd, self.low, self.high
+        kind = _KINDS.index(self.dist)
+        return kind, float(self.mean), float(self.sd), float(self.low), float(self.high)
 
 
 class Prior(Mapping[str, Distribution]):

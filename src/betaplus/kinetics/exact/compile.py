@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["compile_kernels", "compiled", "kernel"]
 
 _FAST = {"reassoc", "contract", "arcp", "nsz"}  # vector sums; NaN and infinity keep their meaning
 _HERE = Path(__file__).parent
+_DONE = "complete"
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,6 +35,37 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True, fastmath=_FAST, cache=bool(folder))(function)
     finally:
         numba.config.CACHE_DIR = before
+
+
+def compiled() -> bool:
+    """Return whether the kernels are in the cache, or cannot be."""
+    folder = _cache_folder()
+    return not folder or (Path(folder) / _DONE).exists()
+
+
+def compile_kernels() -> None:
+    """Compile the kernels in a process of their own, unless they are in the cache.
+
+    Fresh machine code and code from the cache are linked differently and may differ in the last
+    bit of a sum. With this every process, the first one included, runs the code of the cache.
+    """
+    if compiled() or os.environ.get("BETAPLUS_COMPILING"):
+        return
+    folder = Path(_cache_folder())
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if compiled():
+            return
+        paths = [str(_HERE.parents[2]), os.environ.get("PYTHONPATH", "")]
+        subprocess.run(
+            [sys.executable, "-m", "betaplus.kinetics.exact.first_use"],
+            env=os.environ
+            | {"BETAPLUS_COMPILING": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+        (folder / _DONE).touch()
 
 
 @functools.cache

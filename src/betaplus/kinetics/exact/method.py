@@ -20,6 +20,7 @@ import numpy as np
 
 from betaplus.core.errors import UsageError
 from betaplus.core.seeds import item_keys
+from betaplus.kinetics.exact.compile import compile_kernels
 from betaplus.kinetics.exact.problem import Problem, make_problem
 from betaplus.kinetics.exact.sampler import Effort
 from betaplus.kinetics.exact.space import Space, make_space
@@ -94,6 +95,7 @@ class ExactFitter:
     """The exact method for the curves of one task."""
 
     def __init__(self, settings: Exact.Settings, task: Task) -> None:
+        compile_kernels()
         model = find_model(task.model)
         response = InputResponse(task.curve, task.frames, task.half_life)
         fine = max(settings.fine, 4 * task.samples)

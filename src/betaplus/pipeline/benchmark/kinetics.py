@@ -26,8 +26,8 @@ def benchmark_kinetics(
     Args:
         out: Folder for ``benchmark_kinetics.json`` and ``benchmark_kinetics.md``; None writes
             nothing.
-        quick: A few curves of each, in about two minutes; full runs take about a quarter of an
-            hour on 2 cores.
+        quick: A few curves of each, in about two minutes; full runs take about twenty minutes
+            on 2 cores.
         progress: What to report to.
 
     Returns:
