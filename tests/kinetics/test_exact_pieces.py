@@ -110,7 +110,18 @@ def test_weighted_quantiles(tail):
     w /= w.sum()
     levels = np.array([0.05, 0.5, 0.95])
     out = np.empty((1, 1, 3), np.float32)
-    _quantiles(x, w, x.size, levels, np.empty(64), np.empty(x.size, np.int64), out, 0, 0)
+    _quantiles(
+        x,
+        w,
+        x.size,
+        levels,
+        np.empty(64),
+        np.empty(x.size, np.int32),
+        np.empty(x.size, np.int64),
+        out,
+        0,
+        0,
+    )
     order = np.argsort(x)
     middle = np.cumsum(w[order]) - 0.5 * w[order]
     np.testing.assert_allclose(out[0, 0], np.interp(levels, middle, x[order]), rtol=1e-4, atol=1e-6)

@@ -10,6 +10,7 @@ from betaplus.kinetics.exact.lanes import interpolate
 __all__ = [
     "amplitude_density",
     "best_amplitudes",
+    "evidence_position",
     "fill_response",
     "log_evidence",
     "misfit",
@@ -136,9 +137,15 @@ def misfit(target, y, U, W, weight, a, b):
 
 
 @kernel
+def evidence_position(target, S):
+    """Where S lies on the grid of the noise evidence."""
+    return (np.log(max(S, 1e-30)) - target.s_low) / target.s_step
+
+
+@kernel
 def log_evidence(target, S):
-    """Log p(S), the noise level integrated out."""
-    return interpolate(target.evidence, (np.log(max(S, 1e-30)) - target.s_low) / 0.005)
+    """log p(S), the noise level integrated out."""
+    return interpolate(target.evidence, evidence_position(target, S))
 
 
 @kernel

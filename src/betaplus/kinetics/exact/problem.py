@@ -48,7 +48,9 @@ class Target(NamedTuple):
     gain: np.ndarray
     n_frames: int
     evidence: np.ndarray  # log p(S) over a grid of log S, noise level integrated out
+    precision: np.ndarray  # posterior mean of 1 / l^2 on that grid [table units]
     s_low: float
+    s_step: float
     estimate_noise: bool
 
 
@@ -101,7 +103,7 @@ def make_problem(
     delays = limits["delay"] if delay is None else (delay, delay)
     table = response_table(response, (low, high), delays)
     floor, gain, noise_level = _noise_shape(response.frames, response.half_life, table, noise)
-    s_low, evidence = _evidence(len(response.frames), noise_level, prior, table.scale)
+    s_low, evidence, precision = _evidence(len(response.frames), noise_level, prior, table.scale)
     target = Target(
         table=table,
         quantiles=quantiles,
@@ -114,7 +116,9 @@ def make_problem(
         gain=gain,
         n_frames=len(response.frames),
         evidence=evidence,
+        precision=precision,
         s_low=s_low,
+        s_step=_S_STEP,
         estimate_noise=isinstance(noise, str) and noise == "estimate",
     )
     return Problem(target, _points(target, n_coarse, n_points, seed))
@@ -158,7 +162,9 @@ def _evidence(n: int, noise: float | str, prior: Prior, scale: float) -> tuple[f
     s_high = np.log(1e5 * n * squared[-1])
     s = np.arange(s_low, s_high + _S_STEP, _S_STEP)
     terms = log_p - 0.5 * n * np.log(squared) - 0.5 * np.exp(s)[:, None] / squared
-    return float(s_low), logsumexp(terms, axis=1)
+    evidence = logsumexp(terms, axis=1)
+    precision = np.exp(terms - evidence[:, None]) @ (1.0 / squared)
+    return float(s_low), evidence, precision
 
 
 def _points(target: Target, n_coarse: int, n_points: int, seed: int) -> Points:

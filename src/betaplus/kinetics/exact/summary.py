@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from betaplus.kinetics.exact.compile import kernel
-from betaplus.kinetics.exact.kernel import fill_response, log_evidence
+from betaplus.kinetics.exact.kernel import evidence_position, fill_response
+from betaplus.kinetics.exact.lanes import interpolate
 from betaplus.kinetics.exact.sampler import sample_curve
 
 __all__ = ["COLUMNS", "fit_curves"]
@@ -50,7 +51,7 @@ def _sort(x, members, m):
 
 
 @kernel
-def _quantiles(x, w, n, levels, mass, members, out, item, p):
+def _quantiles(x, w, n, levels, mass, bins, members, out, item, p):
     """Weighted quantiles: find the bin by histogram, sort only what is in it."""
     low, high = x[0], x[0]
     for i in range(n):
@@ -61,30 +62,42 @@ def _quantiles(x, w, n, levels, mass, members, out, item, p):
         return
     for k in range(_BINS):
         mass[k] = 0.0
-    scale = _BINS / (high - low)
+    middle = 0.0  # of heavy tails: bins are even in x / (x + harmonic mean)
+    if low > 0.0 and high > 8.0 * low:
+        for i in range(n):
+            middle += w[i] / x[i]
+        middle = 1.0 / middle
+    first = low / (low + middle) if middle > 0.0 else low
+    last = high / (high + middle) if middle > 0.0 else high
+    scale = _BINS * (1.0 - 1e-12) / (last - first)
     for i in range(n):
-        mass[min(int((x[i] - low) * scale), _BINS - 1)] += w[i]
+        at = x[i] / (x[i] + middle) if middle > 0.0 else x[i]
+        bins[i] = min(max(np.int32((at - first) * scale), 0), _BINS - 1)
+        mass[bins[i]] += w[i]
+    before, k = 0.0, 0
     for q in range(levels.size):
-        before, k = 0.0, 0
+        if q > 0 and levels[q] < levels[q - 1]:
+            before, k = 0.0, 0
         while k < _BINS - 1 and before + mass[k] < levels[q]:
             before += mass[k]
             k += 1
         m = 0
         for i in range(n):
-            if min(int((x[i] - low) * scale), _BINS - 1) == k and w[i] > 0.0:
+            if bins[i] == k:
                 members[m] = i
                 m += 1
         _sort(x, members, m)
-        value, last, middle = low + k / scale, low + k / scale, before
+        value = last = x[members[0]] if m > 0 else low
+        reached = middle = before
         for j in range(m):
             i = members[j]
-            centre = before + 0.5 * w[i]
+            centre = reached + 0.5 * w[i]
             value = x[i]
             if centre >= levels[q]:
                 share = (levels[q] - middle) / max(centre - middle, 1e-300)
                 value = last + share * (x[i] - last)
                 break
-            before += w[i]
+            reached += w[i]
             last, middle = x[i], centre
         out[item, p, q] = value
 
@@ -115,13 +128,6 @@ def _resample(w, n, key, nodes):
         state, v = _next(state)
         k = int(v * (s + 1))
         nodes[s], nodes[k] = nodes[k], nodes[s]
-
-
-@kernel
-def _precision(target, S):
-    """Posterior mean of 1 / l^2 given S, from the slope of the evidence."""
-    slope = (log_evidence(target, 1.02 * S) - log_evidence(target, S / 1.02)) / (2.0 * np.log(1.02))
-    return max(-2.0 * slope / max(S, 1e-30), 1e-30)
 
 
 @kernel
@@ -188,6 +194,7 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
     """
     members = np.empty(space.w.size, np.int64)
     x, mass = np.empty(space.w.size), np.empty(_BINS)
+    bins = np.empty(space.w.size, np.int32)
     nodes = np.empty(out.samples.shape[2], np.int64)
     scale = target.table.scale
     for item in range(curves.shape[0]):
@@ -206,13 +213,17 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
                 variance += w[i] * (x[i] - mean) ** 2
             out.mean[item, p] = mean
             out.std[item, p] = np.sqrt(variance)
-            _quantiles(x, w, n, levels, mass, members, out.quantiles, item, p)
+            _quantiles(x, w, n, levels, mass, bins, members, out.quantiles, item, p)
             for s in range(nodes.size):
                 out.samples[item, p, s] = x[nodes[s]]
         chi2, level2 = 0.0, 0.0
         for i in range(n):
             if w[i] > 1e-6:
-                known = precision if target.estimate_noise else _precision(target, space.S[i])
+                known = (
+                    precision
+                    if target.estimate_noise
+                    else interpolate(target.precision, evidence_position(target, space.S[i]))
+                )
                 chi2 += w[i] * space.S[i] * known
                 level2 += w[i] / known
         chi2 /= target.n_frames

@@ -11,7 +11,7 @@ from betaplus.physics.response import InputResponse
 
 __all__ = ["ResponseTable", "response_table"]
 
-_LANES = 16  # frames are padded to whole vectors
+_LANES = 8  # frames are padded to whole vectors
 _OFFSET = 0.004  # 1/min; below it rows are evenly spaced
 _DELAY_STEP = 0.25  # s
 _TINY = 1e-12  # of the largest frame mean of plasma
