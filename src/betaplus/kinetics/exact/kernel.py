@@ -144,7 +144,7 @@ def evidence_position(target, S):
 
 @kernel
 def log_evidence(target, S):
-    """log p(S), the noise level integrated out."""
+    """Log p(S), the noise level integrated out."""
     return interpolate(target.evidence, evidence_position(target, S))
 
 
