@@ -77,8 +77,6 @@ def solve(model, rates, VB, delay, curve, frames, half_life):
         step = solve_ivp(rhs, (a, b), state, rtol=1e-9, atol=1e-12, method="DOP853")
         state = step.y[:, -1]
         integral[float(b)] = state[2]
-        if b <= 0:  # frames begin at 0: nothing counted before
-            state[2] = integral[float(b)] = state[2]
     out = np.array(
         [
             integral[float(e)] - integral[float(s)]

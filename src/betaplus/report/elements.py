@@ -19,7 +19,6 @@ __all__ = [
     "field_list",
     "format_number",
     "format_unit",
-    "listing",
     "paragraphs",
     "table",
     "to_html",
@@ -74,11 +73,6 @@ def format_unit(unit: str) -> str:
 def paragraphs(*texts: object) -> Html:
     """Return each text as a paragraph."""
     return Html("".join(f"<p>{to_html(text)}</p>" for text in texts))
-
-
-def listing(items: Iterable[object]) -> Html:
-    """Return a bulleted list."""
-    return Html("<ul>" + "".join(f"<li>{to_html(item)}</li>" for item in items) + "</ul>")
 
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Html:

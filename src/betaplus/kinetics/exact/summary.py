@@ -159,7 +159,7 @@ def _predict(target, space, n, out, item, level2):
 
 
 @kernel
-def _status(target, space, y, a, b, precision, chi2, rounds):
+def _status(target, space, y, a, b, chi2, rounds):
     """1 ok, 3 refined, 4 misfit: residuals that hang together, or a chi-square out of bounds."""
     n = target.n_frames
     top, bottom, last = 0.0, 0.0, 0.0
@@ -233,6 +233,6 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
         for t in range(target.n_frames):
             c = max(a * space.mode_U[t] + b * space.mode_W[t], 0.0)
             space.own_weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
-        out.status[item] = _status(target, space, y, a, b, precision, chi2, rounds)
+        out.status[item] = _status(target, space, y, a, b, chi2, rounds)
         if out.fit.shape[1] > 0:
             _predict(target, space, n, out, item, level2)
