@@ -9,12 +9,12 @@ from scipy import integrate, stats
 
 from betaplus.core import FrameTiming, InputCurve
 from betaplus.kinetics.exact.lanes import draw_plateau, draw_truncated
-from betaplus.kinetics.exact.mixture import fit_mixture, log_mixture, tempered_weights
+from betaplus.kinetics.exact.mixture import T_EXPONENT, fit_mixture, log_mixture, tempered_weights
 from betaplus.kinetics.exact.problem import make_problem
 from betaplus.kinetics.exact.summary import _quantiles, _resample
 from betaplus.kinetics.exact.tables import response_table
+from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS
-from betaplus.physics.compartments import MODELS
 from betaplus.physics.response import InputResponse
 
 FRAMES = FrameTiming.from_durations(
@@ -27,6 +27,19 @@ def response():
     time = np.array([0, 9, 14, 20, 26, 34, 50, 80, 150, 300, 700, 1500, 3000.0])
     plasma = np.array([0, 0, 9, 60, 41, 30, 22, 16, 11, 7.5, 5, 3.1, 2.2]) * 1e3
     return InputResponse(InputCurve(time, plasma, 0.9 * plasma, "Bq/mL"), FRAMES, 6584.04)
+
+
+def task_of(response, prior, delay, noise, seed=0):
+    return Task(
+        curve=response.curve,
+        frames=FRAMES,
+        half_life=response.half_life,
+        model="1TCM",
+        prior=PRIORS[prior],
+        delay=delay,
+        noise=noise,
+        seed=seed,
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,15 +95,17 @@ def test_mixture_density_and_fit():
     np.testing.assert_allclose(m[1 - first], means[1], atol=0.08)
     point = np.array([0.4, -0.7])
     inverse = 1 / np.diagonal(L, axis1=1, axis2=2).copy()
-    log_share = np.log(share) + np.log(inverse).sum(1)
-    ours = log_mixture(point, log_share, m, L, inverse, np.empty(2)) - np.log(2 * np.pi)
+    unit_share = share * inverse.prod(1)
+    ours = log_mixture(point, unit_share, m, L, inverse, np.empty(2))
+    df = T_EXPONENT - 2
+    unit = stats.multivariate_t(np.zeros(2), np.eye(2), df=df).logpdf(np.zeros(2))
     theirs = np.log(
         sum(
-            s * stats.multivariate_normal(a, b @ b.T).pdf(point)
+            s * stats.multivariate_t(a, b @ b.T, df=df).pdf(point)
             for s, a, b in zip(share, m, L, strict=True)
         )
     )
-    np.testing.assert_allclose(ours, theirs, rtol=1e-10)
+    np.testing.assert_allclose(ours + unit, theirs, rtol=1e-10)
 
 
 def test_tempering_keeps_enough_points():
@@ -143,16 +158,8 @@ def test_resampling_is_unbiased():
 def test_table_interpolation(response, delays):
     """Tabulated responses against the exact ones, off the grid of rates and delays."""
     table = response_table(response, (0.0, 12.5), delays)
-    problem = make_problem(
-        response,
-        MODELS["1TCM"],
-        PRIORS["default"],
-        delay=None if delays[1] > delays[0] else 0.0,
-        noise="auto",
-        n_coarse=256,
-        n_points=64,
-        seed=5,
-    )
+    work = task_of(response, "default", None if delays[1] > delays[0] else 0.0, "auto", seed=5)
+    problem = make_problem(response, work, n_coarse=256, n_points=64)
     z, ours = problem.points.coarse, problem.points.coarse_tissue[:, : len(FRAMES)]
     k2 = torch.from_numpy(PRIORS["default"]["k2"].at_probit(z[:, 0]))
     delay = PRIORS["default"]["delay"].at_probit(z[:, 1]) if z.shape[1] == 2 else np.zeros(256)
@@ -168,16 +175,8 @@ def test_table_interpolation(response, delays):
 def test_noise_evidence(response, name, noise):
     """The tabulated integral over the noise level against adaptive quadrature."""
     n = len(FRAMES)
-    problem = make_problem(
-        response,
-        MODELS["1TCM"],
-        PRIORS[name],
-        delay=0.0,
-        noise=noise,
-        n_coarse=64,
-        n_points=64,
-        seed=0,
-    )
+    work = task_of(response, name, 0.0, noise)
+    problem = make_problem(response, work, n_coarse=64, n_points=64)
     target = problem.target
     scale = target.table.scale
     prior = PRIORS[name]["noise"]

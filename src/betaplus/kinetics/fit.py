@@ -24,6 +24,7 @@ from betaplus.physics.compartments import find_model
 
 __all__ = ["fit", "input_curve"]
 
+_NOT_DIAGNOSTICS = ("mean", "std", "quantiles", "samples", "fit", "fit_std", "sigma")
 _SPAWNED = 900 << 20  # bytes: a worker process with torch, numba and its tables
 
 
@@ -258,7 +259,7 @@ def _posterior(
         model=context.task.model,
         method=context.method,
         parameters=parameters,
-        diagnostics={k: shaped(results[k]) for k in ("ess", "chi2", "noise", "status")},
+        diagnostics={k: shaped(v) for k, v in results.items() if k not in _NOT_DIAGNOSTICS},
         prediction={
             name: shaped(results[k] / curves.factors.astype(np.float32))
             for name, k in (("mean", "fit"), ("std", "fit_std"), ("sigma", "sigma"))

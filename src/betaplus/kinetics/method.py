@@ -20,6 +20,11 @@ __all__ = ["METHODS", "QUANTILES", "Fitter", "Method", "Task", "find_method", "m
 METHODS = {
     "exact": "betaplus.kinetics.exact.method:Exact",
     "nlls": "betaplus.kinetics.nlls:Nlls",
+    "nuts": "betaplus.kinetics.nuts.method:Nuts",
+    "patlak": "betaplus.kinetics.graphical.patlak:Patlak",
+    "logan": "betaplus.kinetics.graphical.logan:Logan",
+    "mrtm2": "betaplus.kinetics.graphical.mrtm2:Mrtm2",
+    "suvr": "betaplus.kinetics.graphical.suvr:Suvr",
 }
 """Name to class; a new method is a new file and one line here."""
 
@@ -32,7 +37,8 @@ class Task:
     """Everything about a fit but the curves; picklable.
 
     Attributes:
-        curve: Input curve [Bq/mL], decay-corrected to TimeZero.
+        curve: Input curve [Bq/mL], decay-corrected to TimeZero; for a reference-region model
+            the curve through the reference region's frame means (as plasma and whole blood).
         frames: Frame timing of the curves.
         half_life: Half-life [s].
         model: Name of the compartment model.
@@ -43,6 +49,11 @@ class Task:
         seed: Seed of the run.
         predict: Whether to return the posterior predictive of the curve.
         quantiles: Quantile levels.
+        reference: Frame means of the reference region, shape (T,) [Bq/mL], where there is one.
+        dispersion: Time constant of the sampler's dispersion, to be undone [s].
+        t_star: Start of the linear part for graphical methods [s], or None to choose it.
+        thorough: Whether curves are few and worth more work each.
+        extraction: Renkin-Crone a and b [mL/cm3/min] of K1 = F (1 - a exp(-b / F)), or None.
     """
 
     curve: InputCurve
@@ -56,6 +67,11 @@ class Task:
     seed: int = 0
     predict: bool = False
     quantiles: tuple[float, ...] = QUANTILES
+    reference: np.ndarray | None = None
+    dispersion: float = 0.0
+    t_star: float | None = None
+    thorough: bool = False
+    extraction: tuple[float, float] | None = None
 
 
 class Fitter(Protocol):
@@ -70,7 +86,8 @@ class Fitter(Protocol):
         Returns:
             ``mean`` and ``std`` (n, P), ``quantiles`` (n, P, Q), ``ess``, ``chi2``, ``noise`` (n,)
             float32, ``status`` (n,) uint8; ``samples`` (n, P, S) where draws were asked for;
-            ``fit``, ``fit_std`` and ``sigma`` (n, T) [Bq/mL] where predictions were.
+            ``fit``, ``fit_std`` and ``sigma`` (n, T) [Bq/mL] where predictions were. Any other
+            array of shape (n,) becomes a diagnostic of its name, for example ``t_star`` [s].
         """
 
 

@@ -210,8 +210,8 @@ def _scales(hessian: Tensor) -> Tensor:
 
 
 def _pressed(x: Tensor, gradient: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Parameters at a bound that the gradient presses against."""
-    return ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
+    """Parameters at a bound that the gradient presses against, and those without room."""
+    return ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)) | (low >= high)
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -23,17 +23,18 @@ _F32 = np.float32
 
 @kernel
 def fill_response(target, z, theta, U, W):
-    """Fill theta = (k2, k3, k4, delay), the unit response U and whole blood W at probit z."""
+    """Fill theta = (k2, k3, k4, delay), the unit response U and whole blood W at probit z.
+
+    For SRTM theta[0] is k2a and C = k2 U + R1 W with W = C_R - k2a U.
+    """
     table = target.table
-    n_rates = target.n_rates
     middle = 0.5 * (target.quantiles.shape[1] - 1)
-    theta[1] = 0.0
-    theta[2] = 0.0
-    theta[3] = target.delay
+    for j in range(4):
+        theta[j] = target.known[j]
     last = target.quantiles.shape[1] - 1.0
     for j in range(z.size):
         at = min(max(z[j] / target.z_step + middle, 0.0), last)
-        theta[j if j < n_rates else 3] = interpolate(target.quantiles[j], at)
+        theta[target.slots[j]] = interpolate(target.quantiles[j], at)
     total = theta[0] + theta[1] + theta[2]
     gap = np.sqrt(max(0.25 * total * total - theta[0] * theta[2], 1e-18))
     a2 = 0.5 * total + gap
@@ -49,6 +50,7 @@ def fill_response(target, z, theta, U, W):
     f2 = (bits2 & low_bits) * part
     c0, c1 = _F32(w1 * (1.0 - f1)), _F32(w1 * f1)
     c2, c3 = _F32((1.0 - w1) * (1.0 - f2)), _F32((1.0 - w1) * f2)
+    slow = _F32(theta[0]) if target.mix == 0 else _F32(0.0)
     tissue, blood = table.tissue, table.blood
     if tissue.shape[0] == 1:
         for t in range(U.size):
@@ -58,7 +60,7 @@ def fill_response(target, z, theta, U, W):
                 + c2 * tissue[0, j, t]
                 + c3 * tissue[0, j + 1, t]
             )
-            W[t] = blood[0, t]
+            W[t] = blood[0, t] - slow * U[t]
         return
     at = (theta[3] - table.delay_low) / table.delay_step
     n = min(int(at), tissue.shape[0] - 2)
@@ -104,18 +106,33 @@ def solve_amplitudes(uu, uw, ww, uy, wy):
 
 
 @kernel
-def best_amplitudes(uu, uw, ww, uy, wy, K1, VB):
-    """Least-squares amplitudes inside their support, by alternating clipped steps."""
-    _, b, _ = solve_amplitudes(uu, uw, ww, uy, wy)
-    a = 0.0
-    for _ in range(2):
-        b = min(max(b, VB.low), VB.high)
-        a = (uy - uw * b) / max(uu, 1e-30)
-        a = min(max(a, K1.low * (1.0 - b)), K1.high * (1.0 - b))
-        b = (wy - uw * a) / max(ww, 1e-30)
-    b = min(max(b, VB.low), VB.high)
-    a = (uy - uw * b) / max(uu, 1e-30)
-    return min(max(a, K1.low * (1.0 - b)), K1.high * (1.0 - b)), b
+def best_amplitudes(uu, uw, ww, uy, wy, K1, VB, mix):
+    """Least-squares amplitudes inside their support: the free optimum, or the best on an edge.
+
+    `mix` is 1 where a = K1 (1 - b), 0 where a and b do not limit each other.
+    """
+    a, b, _ = solve_amplitudes(uu, uw, ww, uy, wy)
+    share = 1.0 - mix * b
+    if VB.low <= b <= VB.high and K1.low * share <= a <= K1.high * share:
+        return a, b
+    least, best_a, best_b = 1e300, 0.0, 0.0
+    for edge in range(4):
+        if edge < 2:
+            b = VB.low if edge == 0 else VB.high
+            share = 1.0 - mix * b
+            a = (uy - uw * b) / max(uu, 1e-30)
+            a = min(max(a, K1.low * share), K1.high * share)
+        else:  # a = k - slope b
+            k = K1.low if edge == 2 else K1.high
+            slope = mix * k
+            squares = max(ww - slope * (2.0 * uw - slope * uu), 1e-30)
+            b = (wy - slope * uy - k * (uw - slope * uu)) / squares
+            b = min(max(b, VB.low), VB.high)
+            a = k - slope * b
+        S = a * (a * uu + 2.0 * (b * uw - uy)) + b * (b * ww - 2.0 * wy)
+        if least > S:
+            least, best_a, best_b = S, a, b
+    return best_a, best_b
 
 
 @kernel
@@ -150,11 +167,13 @@ def log_evidence(target, S):
 
 @kernel
 def amplitude_density(prior, x):
-    """Density of a linear parameter at x inside its support, up to a constant."""
+    """Density of a linear parameter at x inside its support; 1 if the parameter is fixed."""
     if prior.kind == 0:
-        return 1.0
+        return prior.unit
     if prior.kind == 1:
-        return 1.0 / x
+        return prior.unit / x
     if prior.kind == 2:
-        return np.exp(-0.5 * ((x - prior.centre) / prior.width) ** 2)
-    return np.exp(-0.5 * ((np.log(x) - prior.centre) / prior.width) ** 2) / x
+        return prior.unit * np.exp(-0.5 * ((x - prior.centre) / prior.width) ** 2)
+    if prior.kind == 3:
+        return prior.unit * np.exp(-0.5 * ((np.log(x) - prior.centre) / prior.width) ** 2) / x
+    return 1.0

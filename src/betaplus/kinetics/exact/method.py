@@ -24,12 +24,12 @@ from betaplus.kinetics.exact.compile import compile_kernels
 from betaplus.kinetics.exact.problem import Problem, make_problem
 from betaplus.kinetics.exact.sampler import Effort
 from betaplus.kinetics.exact.space import Space, make_space
-from betaplus.kinetics.exact.summary import COLUMNS, fit_curves
+from betaplus.kinetics.exact.summary import COLUMNS, SRTM_COLUMNS, fit_curves
 from betaplus.kinetics.method import Task
-from betaplus.physics.compartments import find_model
+from betaplus.kinetics.models import find_kinetic_model
 from betaplus.physics.response import InputResponse
 
-__all__ = ["Exact", "ExactFitter", "Results"]
+__all__ = ["THOROUGH", "Exact", "ExactFitter", "Results"]
 
 
 class Results(NamedTuple):
@@ -42,6 +42,7 @@ class Results(NamedTuple):
     ess: np.ndarray
     chi2: np.ndarray
     noise: np.ndarray
+    evidence: np.ndarray
     status: np.ndarray
     fit: np.ndarray
     fit_std: np.ndarray
@@ -53,7 +54,7 @@ class Exact:
 
     @dataclass(frozen=True, kw_only=True)
     class Settings:
-        """Points per curve.
+        """Points per curve. The defaults are for images; a table of curves gets `THOROUGH`.
 
         Attributes:
             coarse: Points of the shared coarse set.
@@ -91,13 +92,22 @@ class Exact:
         return ExactFitter(self.settings, task)
 
 
+THOROUGH = Exact.Settings(coarse=2048, pilot=512, fine=4096, least_ess=400.0, largest=65536)
+"""What a table of curves gets unless a setting is given: they are few, and worth it."""
+
+
 class ExactFitter:
     """The exact method for the curves of one task."""
 
     def __init__(self, settings: Exact.Settings, task: Task) -> None:
         compile_kernels()
-        model = find_model(task.model)
-        response = InputResponse(task.curve, task.frames, task.half_life)
+        if task.thorough and settings == Exact.Settings():
+            settings = THOROUGH
+        self.settings = settings
+        model = find_kinetic_model(task.model)
+        response = InputResponse(
+            task.curve, task.frames, task.half_life, dispersion=task.dispersion
+        )
         fine = max(settings.fine, 4 * task.samples)
         self.effort = Effort(
             settings.pilot,
@@ -108,17 +118,14 @@ class ExactFitter:
         )
         self.problem: Problem = make_problem(
             response,
-            model,
-            task.prior,
-            delay=task.delay,
-            noise=task.noise,
+            task,
             n_coarse=settings.coarse,
             n_points=3 * settings.pilot + max(fine, settings.largest),
-            seed=task.seed,
         )
-        delays = () if task.delay is not None else ("delay",)
-        self.parameters = (*model.parameters, *model.macro, *delays)
-        self._columns = np.array([COLUMNS.index(name) for name in self.parameters])
+        extra = (*(("F",) if task.extraction else ()), *(("delay",) if task.delay is None else ()))
+        self.parameters = (*model.parameters, *model.macro, *extra)
+        columns = SRTM_COLUMNS if model.reference else {n: i for i, n in enumerate(COLUMNS)}
+        self._columns = np.array([columns[name] for name in self.parameters])
         self._task = task
         self._spaces = threading.local()
 
@@ -165,6 +172,7 @@ class ExactFitter:
             ess=empty(),
             chi2=empty(),
             noise=empty(),
+            evidence=np.zeros(n),
             status=np.zeros(n, dtype=np.uint8),
             fit=empty(frames),
             fit_std=empty(frames),

@@ -1,4 +1,8 @@
-"""Gaussian mixtures as proposals: density, and a fit to weighted points by EM."""
+"""Mixtures as proposals: their density, and a fit to weighted points by EM.
+
+What is drawn from and weighted by are multivariate t: their tails find what a Gaussian as wide as
+the pilot's would miss. The fit treats the components as Gaussians, which is near enough.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import numpy as np
 from betaplus.kinetics.exact.compile import kernel
 
 __all__ = [
+    "T_EXPONENT",
     "cholesky",
     "distance",
     "fit_mixture",
@@ -14,6 +19,8 @@ __all__ = [
     "log_mixture",
     "tempered_weights",
 ]
+
+T_EXPONENT = 16  # nu + d of the multivariate t: an even number, so that no power is taken
 
 _EM_STEPS = 8
 
@@ -46,21 +53,20 @@ def distance(z, c, means, factors, inverse, x):
 
 
 @kernel
-def log_mixture(z, log_share, means, factors, inverse, x):
-    """Log density of the mixture at z up to (2 pi)^(-d/2).
+def log_mixture(z, unit_share, means, factors, inverse, x):
+    """Log density of a mixture of multivariate t at z, up to a constant that depends on d alone.
 
-    `log_share` holds log(share / det L); `inverse` is 1 / diag(L); x is work space.
+    The exponent of 1 + q / nu is 8 whatever d, so nu = 16 - d degrees of freedom.
+
+    `unit_share` holds share / det L; `inverse` is 1 / diag(L); x is work space.
     """
-    top = -1e300
-    total = 0.0
-    for c in range(log_share.size):
-        term = log_share[c] - 0.5 * distance(z, c, means, factors, inverse, x)
-        if term > top:
-            total = total * np.exp(top - term) + 1.0
-            top = term
-        elif term > top - 40.0:
-            total += np.exp(term - top)
-    return top + np.log(total)
+    total, per = 0.0, 1.0 / (T_EXPONENT - z.size)
+    for c in range(unit_share.size):
+        base = 1.0 + per * distance(z, c, means, factors, inverse, x)
+        square = base * base
+        quad = square * square
+        total += unit_share[c] / (quad * quad)
+    return np.log(total)
 
 
 @kernel

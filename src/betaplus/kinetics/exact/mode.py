@@ -11,9 +11,10 @@ from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import best_amplitudes, fill_response, log_evidence, products
 from betaplus.kinetics.exact.mixture import cholesky
 
-__all__ = ["find_mode"]
+__all__ = ["find_mode", "follow_ridge"]
 
 _STEP = 0.02  # of the finite differences, in prior standard deviations
+_RIDGE_STEP, _RIDGE_END, _RIDGE_MOVES, _RIDGE_DROP = 0.8, 2.6, 4, 8.0
 _F32 = np.float32
 
 
@@ -55,8 +56,11 @@ def _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g):
     for i in range(d):
         H[i, i] += 1.0
         g[i] -= z[i]
-    H[d, d] += 4.0 / (target.K1.high * target.K1.high)  # weak, from the width of the support
-    H[d + 1, d + 1] += 12.0 / (target.VB.high - target.VB.low) ** 2
+    # weak, from the width of the support; strong where there is none
+    H[d, d] += 4.0 / (target.K1.high * target.K1.high)
+    H[d + 1, d + 1] += 12.0 / max(target.VB.high - target.VB.low, 1e-9) ** 2
+    if target.K1.kind == 4:
+        H[d, d] += 1e12
 
 
 @kernel
@@ -76,7 +80,7 @@ def _solve(A, g, x):
 
 
 @kernel
-def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
+def find_mode(target, y, weight, z, n_steps, held, U, W, J, factors):
     """Move `z` to the mode of the posterior with fixed variance shape 1 / `weight`.
 
     Args:
@@ -85,13 +89,14 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
         weight: Reciprocal variance shape.
         z: Start, overwritten by the mode.
         n_steps: At most this many steps.
+        held: A coordinate of z that stays where it is, or -1.
         U: Work space; the unit response at the mode on return.
         W: Likewise, whole blood.
         J: Work space, shape (d + 4, frame).
         factors: Shape (1, d, d), overwritten by the Cholesky factor of the covariance of z.
 
     Returns:
-        a, b and the noise precision 1 / l^2 in table units.
+        a, b, the noise precision 1 / l^2 in table units, and the log posterior of z.
     """
     d, m = z.size, z.size + 2
     H, A, g, x = np.zeros((m, m)), np.zeros((1, m, m)), np.empty(m), np.empty(m)
@@ -101,7 +106,7 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
     for step in range(n_steps):
         fill_response(target, trial, theta, U, W)
         uu, uw, ww, uy, wy = products(U, W, y, weight)
-        a_, b_ = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB)
+        a_, b_ = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB, target.mix)
         S = _squares(y, U, W, weight, a_, b_)
         if target.estimate_noise:
             value = -0.5 * target.n_frames * np.log(max(S, 1e-30))
@@ -119,6 +124,8 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
                 up, down = log_evidence(target, 1.05 * S), log_evidence(target, S / 1.05)
                 precision = max(2.0 * (down - up) / (2.0 * np.log(1.05) * max(S, 1e-30)), 1e-12)
             _normal_equations(target, y, weight, z, a, b, precision, U, W, J, H, g)
+            if held >= 0:
+                H[held, held] += 1e12
             damping = max(0.2 * damping, 1e-6)
             if step > 0 and gain < 0.02:
                 break
@@ -147,4 +154,56 @@ def find_mode(target, y, weight, z, n_steps, U, W, J, factors):
         for i in range(d):
             covariance[0, i, j] = x[i]
     cholesky(covariance, 0, factors, 0)
-    return a, b, precision
+    return a, b, precision, best
+
+
+@kernel
+def follow_ridge(target, y, weight, z, value, U, W, J, means, factors):
+    """Walk along the first coordinate away from the mode, the others at their best.
+
+    Posteriors of two-tissue models run out along curved ridges to large k2 and k3, where no local
+    approximation at the mode foresees them. Steps end where the posterior has fallen too far.
+
+    Args:
+        target: The posterior.
+        y: Padded curve in table units.
+        weight: Reciprocal variance shape.
+        z: The mode.
+        value: Its log posterior.
+        U: Work space.
+        W: Work space.
+        J: Work space, shape (d + 4, frame).
+        means: Overwritten by the points found, shape (M, d).
+        factors: Overwritten by factors of a covariance that joins each to its neighbour.
+
+    Returns:
+        Number of points.
+    """
+    d = z.size
+    here, last, local = z.copy(), z.copy(), np.zeros((1, d, d))
+    spread = np.zeros((1, d, d))
+    found = 0
+    for side in (1.0, -1.0):
+        here[:] = z
+        last[:] = z
+        for step in range(means.shape[0]):
+            if found == means.shape[0] or abs(here[0] + side * _RIDGE_STEP) > _RIDGE_END:
+                break
+            for j in range(d):  # go on straight, then down to the ridge
+                ahead = here[j] + (here[j] - last[j] if step > 0 else 0.0)
+                last[j] = here[j]
+                here[j] = min(max(ahead, -_RIDGE_END), _RIDGE_END)
+            here[0] = last[0] + side * _RIDGE_STEP
+            _, _, _, reached = find_mode(target, y, weight, here, _RIDGE_MOVES, 0, U, W, J, local)
+            if reached < value - _RIDGE_DROP:
+                break
+            for i in range(d):
+                means[found, i] = here[i]
+                for j in range(i + 1):
+                    total = 0.3 * (here[i] - last[i]) * (here[j] - last[j])
+                    for k in range(j + 1):
+                        total += local[0, i, k] * local[0, j, k]
+                    spread[0, i, j] = total
+            cholesky(spread, 0, factors, found)
+            found += 1
+    return found

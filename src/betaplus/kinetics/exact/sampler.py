@@ -23,12 +23,13 @@ from betaplus.kinetics.exact.mixture import (
     log_mixture,
     tempered_weights,
 )
-from betaplus.kinetics.exact.mode import find_mode
+from betaplus.kinetics.exact.mode import find_mode, follow_ridge
 
 __all__ = ["Effort", "sample_curve"]
 
 _PILOT_SHARES, _PILOT_WIDTHS = (0.5, 0.2, 0.3), (1.2, 2.5)
-_SHARES, _WIDTHS = (0.6, 0.3, 0.1), (1.1, 2.0, 1.3)
+_SHARES, _REFINED_SHARES, _WIDTHS = (0.6, 0.3, 0.1), (0.85, 0.05, 0.1), (1.15, 2.0, 1.3)
+_RIDGE, _ALONG = 6, (0.3, 0.1)  # points along the ridge at most, their share of pilot and rest
 _PILOTS = 3  # at most
 _NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit Gaussian
 _ROUNDS = 4
@@ -56,7 +57,7 @@ def _coarse_pass(target, points, y, weight, scores):
     for i in range(scores.size):
         W = points.coarse_blood[0 if shared else i]
         uu, uw, ww, uy, wy = products(points.coarse_tissue[i], W, y, weight)
-        a, b = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB)
+        a, b = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB, target.mix)
         S = yy - 2.0 * (a * uy + b * wy) + a * a * uu + 2.0 * a * b * uw + b * b * ww
         S = max(S, 1e-7 * yy)
         log_v = 0.0
@@ -97,6 +98,22 @@ def _set_weights(target, a, b, U, W, weight):
 
 
 @kernel
+def _draw_blood(target, u, uu, uw, ww, uy, wy, stretch, precision):
+    """Draw b = VB (or R1) near its Gaussian marginal; returns it and its density."""
+    if target.VB.kind == 4:
+        return target.VB.low, 1.0
+    _, b, determinant = solve_amplitudes(uu, uw, ww, uy, wy)
+    width = np.sqrt(max(uu, 1e-30) / (determinant * precision))
+    if target.K1.kind == 4:  # C = K1 U + b (W - K1 U), for SRTM K1 U + b W
+        K1, slope = target.K1.low, target.mix * target.K1.low
+        squares = max(ww - slope * (2.0 * uw - slope * uu), 1e-7 * ww + 1e-30)
+        b = (wy - slope * uy - K1 * (uw - slope * uu)) / squares
+        width = 1.0 / np.sqrt(squares * precision)
+    b, q_b = draw_truncated(u, b, stretch * width, target.VB.low, target.VB.high)
+    return (min(b, 1.0 - 1e-9) if target.mix == 1 else b), q_b
+
+
+@kernel
 def _draw_tissue(u, centre, sd, stretch, low, high, kind):
     """Draw a = K1 (1 - VB) near its Gaussian conditional, or near the prior where that is weak."""
     if (kind == 1 or kind == 3) and centre < 3.0 * sd:
@@ -114,11 +131,29 @@ def _place(means, factors, c, mean, factor, scale, e=0):
 
 
 @kernel
-def _draw(target, points, first, n, y, weight, precision, broad, K, share, means, factors, space):
-    """Draw n points from the mixture, stratified over its components, and weight them."""
+def _add_ridge(share, means, factors, first, found, ridge, ridge_factors, along):
+    """Append components along the ridge to the first ones, which make room for them."""
+    if found == 0:
+        return
+    for c in range(first):
+        share[c] *= 1.0 - along
+    for c in range(found):
+        share[first + c] = along / found
+        _place(means, factors, first + c, ridge, ridge_factors, 1.2, c)
+
+
+@kernel
+def _draw(
+    target, points, first, n, y, weight, precision, typical, broad, K, share, means, factors, space
+):
+    """Draw n points from the mixture, stratified over its components, and weight them.
+
+    `typical` is a value of b to be expected. Where b is 0 the frames before arrival have next to
+    no variance, and would be all that counts for the amplitudes.
+    """
     d = means.shape[1]
     U, W, theta = space.U, space.W, space.theta
-    log_share, inverse = np.empty(K), np.empty((K, d))
+    unit_share, inverse = np.empty(K), np.empty((K, d))
     edge, total = np.empty(K, np.int64), 0.0
     for c in range(K):
         total += share[c]
@@ -126,15 +161,15 @@ def _draw(target, points, first, n, y, weight, precision, broad, K, share, means
     edge[K - 1] = n
     for c in range(K):
         count = edge[c] - (edge[c - 1] if c > 0 else 0)
-        log_share[c] = np.log(max(count, 1e-9) / n)
+        unit_share[c] = count / n
         for j in range(d):
-            log_share[c] -= np.log(factors[c, j, j])
+            unit_share[c] /= factors[c, j, j]
             inverse[c, j] = 1.0 / factors[c, j, j]
     spread_precision = max(precision, 1e-30)
-    own_weights = broad or d > target.n_rates  # variances follow the node's own curve
+    own_weights = broad or target.fit_delay  # variances follow the node's own curve
     stretch = _BROAD if broad else _NARROW
     z, x = np.empty(d), np.empty(d)
-    gauss, uniform, z_all, rows = points.gauss, points.uniform, space.z, space.theta_all
+    spread, uniform, z_all, rows = points.spread, points.uniform, space.z, space.theta_all
     c = 0
     for i in range(n):
         while i >= edge[c]:
@@ -143,34 +178,41 @@ def _draw(target, points, first, n, y, weight, precision, broad, K, share, means
         for j in range(d):
             s = means[c, j]
             for k in range(j + 1):
-                s += factors[c, j, k] * gauss[first + i, k]
+                s += factors[c, j, k] * spread[first + i, k]
             z[j] = s
             z_all[i, j] = s
             log_p -= 0.5 * s * s
-        log_q = log_mixture(z, log_share, means, factors, inverse, x)
+        log_q = log_mixture(z, unit_share, means, factors, inverse, x)
         fill_response(target, z, theta, U, W)
         uu, uw, ww, uy, wy = products(U, W, y, weight)
         if own_weights:
-            a, b = best_amplitudes(uu, uw, ww, uy, wy, target.K1, target.VB)
-            _set_weights(target, a, b, U, W, space.own_weight)
+            a = (uy - uw * typical) / max(uu, 1e-30)
+            share = 1.0 - target.mix * typical
+            a = min(max(a, target.K1.low * share), target.K1.high * share)
+            _set_weights(target, a, typical, U, W, space.own_weight)
             uu, uw, ww, uy, wy = products(U, W, y, space.own_weight)
-        _, b, determinant = solve_amplitudes(uu, uw, ww, uy, wy)
-        width = stretch * np.sqrt(max(uu, 1e-30) / (determinant * spread_precision))
-        b, q_b = draw_truncated(uniform[first + i, 0], b, width, target.VB.low, target.VB.high)
-        b = min(b, 1.0 - 1e-9)
-        sd = 1.0 / np.sqrt(max(uu, 1e-30) * spread_precision)
-        a, q_a = _draw_tissue(
-            uniform[first + i, 1],
-            (uy - uw * b) / max(uu, 1e-30),
-            sd,
-            stretch,
-            target.K1.low * (1.0 - b),
-            target.K1.high * (1.0 - b),
-            target.K1.kind,
+        b, q_b = _draw_blood(
+            target, uniform[first + i, 0], uu, uw, ww, uy, wy, stretch, spread_precision
         )
+        share = 1.0 - target.mix * b
+        low, high = target.K1.low * share, target.K1.high * share
+        if target.mix == 0:  # within the prior of BPND
+            low = max(low, theta[0] * (1.0 + target.BPND.low))
+            high = max(min(high, theta[0] * (1.0 + target.BPND.high)), low * (1.0 + 1e-9))
+        a, q_a = low, 1.0 / share
+        if target.K1.kind != 4:
+            sd = 1.0 / np.sqrt(max(uu, 1e-30) * spread_precision)
+            centre = (uy - uw * b) / max(uu, 1e-30)
+            a, q_a = _draw_tissue(
+                uniform[first + i, 1], centre, sd, stretch, low, high, target.K1.kind
+            )
         S, log_v = misfit(target, y, U, W, weight, a, b)
-        K1 = a / (1.0 - b)
-        density = amplitude_density(target.K1, K1) * amplitude_density(target.VB, b) / (1.0 - b)
+        K1 = a / share
+        q_a *= share
+        density = amplitude_density(target.K1, K1) * amplitude_density(target.VB, b)
+        if target.mix == 0:
+            ratio = a / theta[0]
+            density *= amplitude_density(target.BPND, ratio - 1.0) * ratio * target.k2a_span
         known = S * precision if target.estimate_noise else S
         space.log_w[i] = (
             log_p
@@ -206,63 +248,76 @@ def sample_curve(target, points, y, effort, space):
     d = target.quantiles.shape[0]
     U, W, J, weight = space.mode_U, space.mode_W, space.J, space.weight
     scores = space.scores
-    fit_delay = d > target.n_rates
+    fit_delay = target.fit_delay
+    shared = points.coarse_blood.shape[0] == 1
     _weights_of_data(target, y, weight)
     best, a, b = _coarse_pass(target, points, y, weight, scores)
     if not fit_delay:
-        _set_weights(target, a, b, points.coarse_tissue[best], points.coarse_blood[0], weight)
+        blood = points.coarse_blood[0 if shared else best]
+        _set_weights(target, a, b, points.coarse_tissue[best], blood, weight)
     w = space.w
     K = effort.components
     mean, factor = np.zeros((1, d)), np.zeros((1, d, d))  # of the mode, then of the pilot
     coarse, spread = np.zeros((1, d)), np.zeros((1, d, d))
-    share, means, factors = np.zeros(K + 3), np.zeros((K + 3, d)), np.zeros((K + 3, d, d))
+    most = K + 3 + _RIDGE
+    share, means, factors = np.zeros(most), np.zeros((most, d)), np.zeros((most, d, d))
     tempered_weights(scores, scores.size, 3.0 * d, w)
     fit_moments(points.coarse, scores.size, w, coarse, spread, 0)
     mode = points.coarse[best].copy()
     plug_in = space.own_weight if fit_delay else weight
-    blood = points.coarse_blood[best if fit_delay else 0]
+    blood = points.coarse_blood[0 if shared else best]
     _set_weights(target, a, b, points.coarse_tissue[best], blood, plug_in)
     for _ in range(2 if fit_delay else 1):
-        a, b, precision = find_mode(target, y, plug_in, mode, 12, U, W, J, factor)
+        a, b, precision, value = find_mode(target, y, plug_in, mode, 12, -1, U, W, J, factor)
         _set_weights(target, a, b, U, W, plug_in)
     for j in range(d):
         mean[0, j] = mode[j]
-    pilots, rounds, size = 0, 0, 0.0
-    first, drawn, used = 0, effort.pilot, 3
-    fine = False
+    ridge, ridge_factors = np.zeros((_RIDGE, d)), np.zeros((_RIDGE, d, d))
+    found = follow_ridge(target, y, plug_in, mode, value, space.U, space.W, J, ridge, ridge_factors)
+    pilots, rounds, size, fine = 0, 0, 0.0, False
+    first, drawn, used = 0, effort.pilot, 3 + found
+    typical = max(b, 0.05 * target.VB.high)
     while True:
-        if rounds == 0:  # around the fit, widely around it, coarse
+        if not fine:  # around the fit, widely around it, coarse, along the ridge
             for c in range(3):
-                share[c] = _SHARES[c] if fine else _PILOT_SHARES[c]
-            _place(means, factors, 0, mean, factor, _WIDTHS[0] if fine else _PILOT_WIDTHS[0])
-            _place(means, factors, 1, mean, factor, _WIDTHS[1] if fine else _PILOT_WIDTHS[1])
+                share[c] = _PILOT_SHARES[c]
+            _place(means, factors, 0, mean, factor, _PILOT_WIDTHS[0])
+            _place(means, factors, 1, mean, factor, _PILOT_WIDTHS[1])
             _place(means, factors, 2, coarse, spread, _WIDTHS[2])
+            _add_ridge(share, means, factors, 3, found, ridge, ridge_factors, _ALONG[0])
         _draw(
-            target, points, first, drawn, y, weight, precision, rounds > 0, used,
+            target, points, first, drawn, y, weight, precision, typical, rounds > 0, used,
             share, means, factors, space,
         )  # fmt: skip
-        size = tempered_weights(space.log_w, drawn, 8.0 * d if not fine else 0.0, w)
+        size = tempered_weights(space.log_w, drawn, 0.0 if fine else 8.0 * d, w)
+        z, n, typical = space.z, drawn, 0.0
+        for i in range(n):
+            typical += w[i] * space.theta_all[i, 4]
         if not fine:
             pilots += 1
             first += drawn
-            fit_moments(space.z, drawn, w, mean, factor, 0)
-            if size > 10.0 * d or pilots == _PILOTS:
-                fine, drawn = True, effort.fine
-            continue
-        if size >= effort.least_ess or rounds == _ROUNDS:
-            break
-        lost = rounds == 0 and size < 0.1 * effort.least_ess  # begin again from the coarse set
-        z, log_w = (points.coarse, scores) if lost else (space.z, space.log_w)
-        n = scores.size if lost else drawn
-        tempered_weights(log_w, n, (20.0 if lost else 10.0) * d, w)
+            fit_moments(z, n, w, mean, factor, 0)
+            if size <= 10.0 * d and pilots < _PILOTS:
+                continue
+            fine, drawn = True, effort.fine
+            parts = _SHARES
+        else:
+            if size >= effort.least_ess or rounds == _ROUNDS:
+                break
+            lost = rounds == 0 and size < 0.1 * effort.least_ess  # begin again from the coarse set
+            if lost:
+                z, n = points.coarse, scores.size
+            tempered_weights(scores if lost else space.log_w, n, (20.0 if lost else 10.0) * d, w)
+            first, drawn = 0, effort.largest >> (_ROUNDS - 1 - rounds)
+            rounds += 1
+            parts = _REFINED_SHARES
         fit_mixture(z, n, w, K, share, means, factors)
         for c in range(K):
-            share[c] *= 0.85
-            _place(means, factors, c, means, factors, 1.15, c)
-        share[K], share[K + 1] = 0.1, 0.05
-        _place(means, factors, K, coarse, spread, _WIDTHS[2])
-        _place(means, factors, K + 1, mean, factor, _WIDTHS[1])
-        first, used = 0, K + 2
-        drawn = effort.largest >> (_ROUNDS - 1 - rounds)
-        rounds += 1
+            share[c] *= parts[0]
+            _place(means, factors, c, means, factors, _WIDTHS[0], c)
+        share[K], share[K + 1] = parts[1], parts[2]
+        _place(means, factors, K, mean, factor, _WIDTHS[1])
+        _place(means, factors, K + 1, coarse, spread, _WIDTHS[2])
+        used = K + 2 + found
+        _add_ridge(share, means, factors, K + 2, found, ridge, ridge_factors, _ALONG[1])
     return drawn, size, rounds, a, b, precision

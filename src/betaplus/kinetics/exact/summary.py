@@ -9,10 +9,13 @@ from betaplus.kinetics.exact.kernel import evidence_position, fill_response
 from betaplus.kinetics.exact.lanes import interpolate
 from betaplus.kinetics.exact.sampler import sample_curve
 
-__all__ = ["COLUMNS", "fit_curves"]
+__all__ = ["COLUMNS", "SRTM_COLUMNS", "fit_curves"]
 
-COLUMNS = ("K1", "k2", "k3", "k4", "VB", "delay", "Ki", "VT", "BPND")
+COLUMNS = ("K1", "k2", "k3", "k4", "VB", "delay", "Ki", "VT", "BPND", "F")
 """What a node can report; a fit names the columns it wants."""
+
+SRTM_COLUMNS = {"k2": 0, "R1": 4, "BPND": 10}
+"""Likewise for SRTM."""
 
 _BINS = 64
 _AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
@@ -20,7 +23,7 @@ _CHI2_LIMIT = 5.0
 
 
 @kernel
-def _column(rows, n, c, x):
+def _column(target, rows, n, c, x):
     """Fill x with column `c` of the nodes (K1, k2, k3, k4, VB, delay)."""
     if c < 6:
         for i in range(n):
@@ -28,6 +31,13 @@ def _column(rows, n, c, x):
     elif c == 6:
         for i in range(n):
             x[i] = rows[i, 0] * rows[i, 2] / (rows[i, 1] + rows[i, 2])
+    elif c == 9:
+        for i in range(n):
+            at = (np.log(rows[i, 0]) - target.flow_low) / target.flow_step
+            x[i] = rows[i, 0] * np.exp(interpolate(target.flow, at))
+    elif c == 10:
+        for i in range(n):
+            x[i] = rows[i, 0] / rows[i, 1] - 1.0
     else:
         for i in range(n):
             k4 = rows[i, 3]
@@ -147,7 +157,7 @@ def _predict(target, space, n, out, item, level2):
         K1, b = space.theta_all[i, 0], space.theta_all[i, 4]
         total += w
         for t in range(frames):
-            c = K1 * (1.0 - b) * U[t] + b * W[t]
+            c = K1 * (1.0 - target.mix * b) * U[t] + b * W[t]
             first[t] += w * c
             second[t] += w * c * c
             variance[t] += w * level2 * (target.floor[t] + target.gain[t] * max(c, 0.0))
@@ -156,6 +166,19 @@ def _predict(target, space, n, out, item, level2):
         out.fit[item, t] = m
         out.fit_std[item, t] = np.sqrt(max(second[t] / total - m * m, 0.0))
         out.sigma[item, t] = np.sqrt(variance[t] / total)
+
+
+@kernel
+def _evidence(target, space, n):
+    """Log of the probability density of the data, a mean of the unnormalised weights."""
+    top, total, log_weight = -1e300, 0.0, 0.0
+    for i in range(n):
+        top = max(top, space.log_w[i])
+    for i in range(n):
+        total += np.exp(space.log_w[i] - top)
+    for t in range(target.n_frames):
+        log_weight += np.log(space.weight[t])
+    return top + np.log(total / n) + 0.5 * log_weight + target.log_unit
 
 
 @kernel
@@ -204,7 +227,7 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
         if nodes.size > 0:
             _resample(w, n, keys[item], nodes)
         for p in range(columns.size):
-            _column(space.theta_all, n, columns[p], x)
+            _column(target, space.theta_all, n, columns[p], x)
             mean = 0.0
             for i in range(n):
                 mean += w[i] * x[i]
@@ -228,6 +251,7 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
                 level2 += w[i] / known
         chi2 /= target.n_frames
         out.ess[item] = size
+        out.evidence[item] = np.nan if target.estimate_noise else _evidence(target, space, n)
         out.chi2[item] = chi2
         out.noise[item] = np.sqrt(level2 * scale)
         for t in range(target.n_frames):

@@ -38,7 +38,10 @@ class ResponseTable(NamedTuple):
 
 
 def response_table(
-    response: InputResponse, rates: tuple[float, float], delays: tuple[float, float]
+    response: InputResponse,
+    rates: tuple[float, float],
+    delays: tuple[float, float],
+    blood: np.ndarray | None = None,
 ) -> ResponseTable:
     """Tabulate `response`.
 
@@ -46,6 +49,7 @@ def response_table(
         response: Input function and frames.
         rates: Smallest and largest exponential rate that will be asked for [1/min].
         delays: Smallest and largest delay [s]; equal where the delay is known.
+        blood: Frame means to take in place of whole blood, shape (T,): those of a reference region.
     """
     shift = _SHIFT_FITTED if delays[1] > delays[0] else _SHIFT_FIXED
     offset = _OFFSET + max(0.0, -1.01 * rates[0])
@@ -61,12 +65,15 @@ def response_table(
     width = -(-n_frames // _LANES) * _LANES
     scale = float(response.plasma_mean().max())
     tissue = np.zeros((n_delays, alpha.size, width), dtype=np.float32)
-    blood = np.zeros((n_delays, width), dtype=np.float32)
+    vascular = np.zeros((n_delays, width), dtype=np.float32)
     with torch.no_grad():
         rate = torch.from_numpy(alpha)
         for i, values in enumerate(response.tissue_at_delays(rate, torch.from_numpy(delay))):
             tissue[i, :, :n_frames] = (values / scale).numpy()
-        blood[:, :n_frames] = (response.blood(torch.from_numpy(delay)) / scale).numpy()
-    for values in (tissue, blood):  # their squares would be denormal numbers, which are slow
+        seen = response.blood(torch.from_numpy(delay)).numpy() if blood is None else blood
+        vascular[:, :n_frames] = seen / scale
+    for values in (tissue, vascular):  # their squares would be denormal numbers, which are slow
         values[np.abs(values) < _TINY] = 0.0
-    return ResponseTable(tissue, blood, offset, shift, first, float(delays[0]), _DELAY_STEP, scale)
+    return ResponseTable(
+        tissue, vascular, offset, shift, first, float(delays[0]), _DELAY_STEP, scale
+    )
