@@ -318,8 +318,8 @@ def unknown_model(s: Study) -> list[object]:
     return ["--model", "3TCM"]
 
 
-@case(r"model 'SRTM' is not built yet; there are 1TCM")
-def planned_model(s: Study) -> list[object]:
+@case(r"model SRTM needs a reference region; expected --reference")
+def reference_model_with_blood(s: Study) -> list[object]:
     return ["--model", "SRTM"]
 
 
@@ -333,13 +333,13 @@ def planned_method(s: Study) -> list[object]:
     return ["--method", "flow"]
 
 
-@case(r"--reference is not built yet; there are 1TCM, 2TCM3k, 2TCM, with --blood")
-def reference_region(s: Study) -> list[object]:
+@case(r"--blood with --reference; expected one of the two")
+def reference_region_and_blood(s: Study) -> list[object]:
     return ["--reference", "Cerebellum"]
 
 
-@case(r"idif:mask\.nii\.gz: image-derived input is not built yet")
-def image_derived_input(s: Study) -> None:
+@case(r"mask\.nii\.gz does not exist")
+def image_derived_without_its_mask(s: Study) -> None:
     s.blood = Path("idif:mask.nii.gz")
 
 
@@ -397,7 +397,7 @@ def malformed_config(s: Study) -> list[object]:
     return ["--config", s.folder / "config.toml"]
 
 
-@case(r"delay 'later'; expected fit, or seconds")
+@case(r"delay 'later'; expected fit, fit-once")
 def bad_delay(s: Study) -> list[object]:
     return ["--delay", "later"]
 

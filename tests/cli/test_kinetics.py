@@ -16,6 +16,7 @@ from tests.cli.study import AFFINE, Study
 import betaplus as bp
 from betaplus.io.tsv import column_numbers, read_table
 from betaplus.io.voxels import load_mask
+from betaplus.io.zarr_images import write_zarr_image
 
 PARAMETERS = ("K1", "k2", "k3", "k4", "VB", "Ki", "VT", "BPND")
 STATISTICS = ("mean", "std", "median", "q05", "q95")
@@ -152,7 +153,7 @@ def test_curves_outputs_are_those_of_the_contract(study: Study, run_cli: RunCli)
     path = study.out / "sub-01_model-2TCM_kinpar.tsv"
     table = read_table(path)
     columns = [f"{p}{e}" for p in PARAMETERS for e in ("", "-sd", "-median", "-q05", "-q95")]
-    assert list(table) == ["region", *columns, "ess", "chi2", "status", "noise"]
+    assert list(table) == ["region", *columns, "ess", "chi2", "status", "noise", "evidence"]
     assert table["region"] == ["left", "right", "middle"]
     sidecar = json.loads(path.with_suffix(".json").read_text())
     assert sidecar["K1-q05"]["Units"] == "mL/cm3/min" and sidecar["k2"]["Units"] == "1/min"
@@ -277,3 +278,44 @@ def test_progress_is_plain_lines_off_a_terminal(study: Study, run_cli: RunCli) -
     assert code == 0
     assert "from the mean curve" in err and "\r" not in err and "\x1b" not in err + text
     assert math.isclose(len(err.splitlines()), 1, abs_tol=4)
+
+
+def test_a_zarr_store_gives_the_same_numbers(study: Study, run_cli: RunCli) -> None:
+    """Maps, region table and report curves must not depend on the kind of file, to the last bit."""
+    study.labels.rename(study.folder / "sub-01_dseg.nii.gz")
+    (study.folder / "labels.tsv").rename(study.folder / "sub-01_dseg.tsv")
+    options = ("--mask", study.mask, "--delay", "fit")
+    assert run_cli(*study.arguments(*options))[0] == 0
+    nifti = {path.name: path for path in study.out.iterdir()}
+    study.out = study.folder.parent / "out-zarr"
+    study.source = study.folder / "sub-01_pet.zarr"
+    write_zarr_image(study.source, bp.load(study.pet))
+    study.pet.unlink()
+    study.pet_json.unlink()
+    assert run_cli(*study.arguments(*options, "--max-memory", "2G", "--report")) == (0, "", "")
+    found = {path.name for path in study.out.iterdir()}
+    assert found == {*nifti, "sub-01_kinetics_report.html"}
+    for name, path in nifti.items():
+        if name.endswith(".nii.gz"):
+            one, other = nibabel.load(path), nibabel.load(study.out / name)
+            np.testing.assert_array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))
+            np.testing.assert_array_equal(one.affine, other.affine)
+    table = "sub-01_model-2TCM_kinpar.tsv"
+    assert (study.out / table).read_bytes() == nifti[table].read_bytes()
+    assert read_record(study)["delay"] != 0.0
+    sidecar = json.loads((study.out / "sub-01_model-2TCM_meas-Ki_stat-mean_mimap.json").read_text())
+    assert sidecar["Sources"] == ["sub-01_pet.zarr"] and "FrameDuration" not in sidecar
+
+
+def test_a_zarr_store_without_labels_or_mask(study: Study, run_cli: RunCli) -> None:
+    study.source = study.folder / "sub-01_pet.zarr"
+    write_zarr_image(study.source, bp.load(study.pet))
+    assert run_cli(*study.arguments()) == (0, "", "")
+    assert read_record(study)["fitted"] == 150
+    key = read_record(study)["key"]
+    assert run_cli(*study.arguments("--resume"))[0] == 0
+    chunk = next(path for path in study.source.rglob("*") if path.is_file() and path.name == "0")
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    code, _, err = run_cli(*study.arguments("--overwrite"))
+    assert code == 2 and err.count("\n") == 1 and "sub-01_pet.zarr is damaged" in err
+    assert read_record(study)["key"] == key  # what was there is as it was

@@ -346,6 +346,8 @@ def test_shapes_and_types():
         "ess": (3,),
         "chi2": (3,),
         "noise": (3,),
+        "aic": (3,),
+        "bic": (3,),
         "status": (3,),
         "fit": (3, 28),
         "fit_std": (3, 28),

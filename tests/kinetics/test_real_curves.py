@@ -17,7 +17,9 @@ def total_body(data, name):
     tacs = TacTable(
         values=rows[:, 3][None], frames=frames, unit="Bq/mL", names=(name,), tracer=Tracer.of("F18")
     )
-    return tacs, InputFunction(time=rows[:, 1] * 60, whole_blood=rows[:, 2], unit="Bq/mL")
+    return tacs, InputFunction(
+        time=rows[:, 1] * 60, whole_blood=rows[:, 2], plasma_kind="whole-blood", unit="Bq/mL"
+    )
 
 
 def kmap(data, name, column):
@@ -32,7 +34,9 @@ def kmap(data, name, column):
         names=(column,),
         tracer=Tracer.of("F18"),
     )
-    return tacs, InputFunction(time=frames.mid, whole_blood=file["Cp"].ravel().astype(float))
+    return tacs, InputFunction(
+        time=frames.mid, whole_blood=file["Cp"].ravel().astype(float), plasma_kind="whole-blood"
+    )
 
 
 def test_grey_matter(reference_data):

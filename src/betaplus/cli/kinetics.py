@@ -38,13 +38,36 @@ def kinetics(
     blood: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE", help="Blood samples; once per file, as for manual and autosampler."
+            metavar="FILE",
+            help="Blood samples, once per file (TSV or PMOD .bld); idif:MASK for an image-derived"
+            " input; population:FILE for a curve in SUV.",
         ),
     ] = None,
-    reference: Annotated[str | None, typer.Option(help="Not built yet.", hidden=True)] = None,
-    t_star: Annotated[float | None, typer.Option(help="Not built yet.", hidden=True)] = None,
-    model: Annotated[str, typer.Option(metavar="NAME", help="1TCM, 2TCM3k or 2TCM.")] = "2TCM",
-    method: Annotated[str, typer.Option(metavar="NAME", help="exact or nlls.")] = "exact",
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION|MASK",
+            help="Reference region in place of blood: its name (A+B: mean of two) or a mask.",
+        ),
+    ] = None,
+    t_star: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Start of the linear part.  [default: chosen]"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="1TCM, 2TCM3k, 2TCM; with --reference SRTM, MRTM2.  [default: 2TCM or SRTM]",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="exact, nlls, nuts, patlak, logan, mrtm2 or suvr.  [default: exact]",
+        ),
+    ] = None,
     prior: Annotated[
         str,
         typer.Option(
@@ -55,15 +78,67 @@ def kinetics(
     delay: Annotated[
         str,
         typer.Option(
-            metavar="fit|SECONDS", help="fit, or seconds by which the tissue lags the blood."
+            metavar="fit|SECONDS",
+            help="fit, fit-once (from the mean curve), region:NAME (from one region), or seconds"
+            " by which the tissue lags the blood.",
         ),
     ] = "fit",
+    dispersion: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Dispersion of the sampling line, to be undone."),
+    ] = 0.0,
+    plasma: Annotated[
+        str,
+        typer.Option(
+            metavar="measured|...",
+            help="measured; unmetabolised, if total plasma is the parent; whole-blood, if that"
+            " stands in for plasma.",
+        ),
+    ] = "measured",
+    parent: Annotated[
+        str,
+        typer.Option(
+            metavar="samples|...", help="Parent fraction: samples, hill, exponential or power."
+        ),
+    ] = "samples",
+    aif: Annotated[
+        str,
+        typer.Option(metavar="samples|...", help="Plasma curve: samples, feng or triexp."),
+    ] = "samples",
+    injected_activity: Annotated[
+        float | None,
+        typer.Option(metavar="MBQ", help="For population:FILE, where the sidecar lacks it."),
+    ] = None,
+    weight: Annotated[
+        float | None,
+        typer.Option(metavar="KG", help="For population:FILE, where no participants.tsv has it."),
+    ] = None,
+    extraction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRACER|a,b",
+            help="Flow F from K1 of a 1TCM by Renkin-Crone: water, ammonia, rubidium or a,b.",
+        ),
+    ] = None,
+    glucose: Annotated[
+        float | None, typer.Option(metavar="MMOL/L", help="Plasma glucose, for CMRglc from Ki.")
+    ] = None,
+    lumped_constant: Annotated[
+        float | None, typer.Option(metavar="LC", help="Lumped constant, for CMRglc.")
+    ] = None,
     noise: Annotated[
         str,
         typer.Option(
             metavar="auto|...", help="auto, estimate, a level, or a TSV of SDs per frame."
         ),
     ] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="model|...",
+            help="Weights of frames: model (by counts), uniform, duration, or a TSV.",
+        ),
+    ] = "model",
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -118,7 +193,17 @@ def kinetics(
         prior=prior,
         samples=samples,
         delay=delay,
+        dispersion=dispersion,
+        plasma=plasma,
+        parent=parent,
+        aif=aif,
+        injected_activity=injected_activity,
+        weight=weight,
+        extraction=extraction,
+        glucose=glucose,
+        lumped_constant=lumped_constant,
         noise=noise,
+        weights=weights,
         mask=mask,
         regions=regions,
         save_draws=save_draws,

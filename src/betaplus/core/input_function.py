@@ -60,8 +60,11 @@ class InputFunction:
         parent_fraction: Fraction of plasma activity in unchanged tracer, likewise; or None.
         unit: Unit of plasma and whole blood.
         plasma_kind: ``total`` if the plasma still holds metabolites, ``parent`` if it was
-            corrected already: a correction is never applied twice.
+            corrected already or the tracer has none (a correction is never applied twice),
+            ``whole-blood`` if whole blood is to stand in for it, as with an image-derived input.
         injection: Injection start [s from TimeZero].
+        dispersion_corrected: Whether the dispersion of a sampling line was taken out; None where
+            nothing says so.
         source: The file it came from.
         remarks: What was found untidy and what was done about it.
 
@@ -74,8 +77,9 @@ class InputFunction:
     whole_blood: np.ndarray | None = None
     parent_fraction: np.ndarray | None = None
     unit: str = "Bq/mL"
-    plasma_kind: Literal["total", "parent"] = "total"
+    plasma_kind: Literal["total", "parent", "whole-blood"] = "total"
     injection: float = 0.0
+    dispersion_corrected: bool | None = None
     source: Path | None = None
     remarks: tuple[str, ...] = ()
 
@@ -134,7 +138,8 @@ class InputFunction:
             InputError: If the samples end more than 10 % of the scan before `scan_end`.
         """
         remarks = list(self.remarks)
-        plasma = self._series("plasma", scan_end, remarks)
+        instead = self.plasma_kind == "whole-blood"
+        plasma = None if instead else self._series("plasma", scan_end, remarks)
         blood = self._series("whole_blood", scan_end, remarks)
         if blood is None:
             blood = plasma

@@ -1,10 +1,9 @@
-"""Blood: PET-BIDS ``*_blood.tsv`` and bloodstream ``*_inputfunction.tsv``."""
+"""Blood: PET-BIDS ``*_blood.tsv``, bloodstream ``*_inputfunction.tsv`` and PMOD ``.bld``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import numpy as np
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.input_function import InputFunction
 from betaplus.core.units import convert_activity
+from betaplus.io.blood_merge import BloodFile, Samples, merge_samples
 from betaplus.io.jsons import read_sidecar
+from betaplus.io.pmod import read_pmod_blood
 from betaplus.io.sidecar import read_unit
 from betaplus.io.tsv import column_numbers, read_table, write_table
 
@@ -33,18 +34,6 @@ _AVAILABLE = {
 }
 
 
-@dataclass
-class _File:
-    """One blood file: its times and the series that hold samples."""
-
-    path: Path
-    time: np.ndarray
-    series: dict[str, np.ndarray] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    kind: str = "total"
-    remarks: list[str] = field(default_factory=list)
-
-
 def load_blood(
     path: str | Path | Sequence[str | Path],
     *,
@@ -53,9 +42,12 @@ def load_blood(
 ) -> InputFunction:
     """Load blood samples; of several files (manual and autosampler), the union of their times.
 
+    Plasma or whole blood that two files hold is taken from the denser one as long as that lasts,
+    and from the sparser one outside (`merge_samples`).
+
     Args:
-        path: One TSV or several, each with its JSON beside it.
-        unit: Activity unit, where the JSON gives none.
+        path: One file or several: TSVs, each with its JSON beside it, and PMOD's ``.bld``.
+        unit: Activity unit, where a file gives none.
         injection: Injection start [s from TimeZero], from the image's sidecar.
 
     Raises:
@@ -74,19 +66,16 @@ def load_blood(
         remarks.append(f"blood merged from {', '.join(item.name for item in paths)}")
     time = np.unique(np.concatenate([file.time for file in files])) if files[1:] else files[0].time
     series: dict[str, np.ndarray] = {}
-    owner: dict[str, Path] = {}
-    for file in files:
-        for name, values in file.series.items():
-            if name in owner:
-                raise InputError(
-                    f"{name} is in both {owner[name].name} and {file.path.name}",
-                    "expected each series in one file",
-                    "give one of the two or remove the column from one",
-                )
-            owner[name] = file.path
-            if name in file.units:
-                values = convert_activity(values, file.units[name], units[0])
-            series[name] = _spread(values, file.time, time) if files[1:] else values
+    for name in dict.fromkeys(name for file in files for name in file.series):
+        holders = [file for file in files if name in file.series]
+        parts = [_samples(file, name, units[0] if units else "") for file in holders]
+        if parts[1:]:
+            _refuse_two(name, holders)
+            part, notes = merge_samples(name, parts)
+            remarks += notes
+        else:
+            part = parts[0]
+        series[name] = _spread(part.values, part.time, time)
     if "plasma" not in series and "whole_blood" not in series:
         raise InputError(
             f"no samples of plasma or whole blood in {', '.join(item.name for item in paths)}",
@@ -104,6 +93,7 @@ def load_blood(
         unit=units[0],
         plasma_kind="parent" if parent else "total",
         injection=injection,
+        dispersion_corrected=_dispersion(files),
         source=paths[0],
         remarks=tuple(remarks),
     )
@@ -113,6 +103,7 @@ def write_blood(path: str | Path, blood: InputFunction) -> None:
     """Write blood as a PET-BIDS TSV with its JSON; `load_blood` reads it back bit-equal.
 
     Parent plasma is written as ``AIF``, as bloodstream does, so that it is not corrected again.
+    ``DispersionCorrected`` is written where it is known.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -124,9 +115,10 @@ def write_blood(path: str | Path, blood: InputFunction) -> None:
         "PlasmaAvail": blood.plasma is not None,
         "WholeBloodAvail": blood.whole_blood is not None,
         "MetaboliteAvail": blood.parent_fraction is not None,
-        "DispersionCorrected": False,
         "time": {"Description": "Time from TimeZero of the _pet.json", "Units": "s"},
     }
+    if blood.dispersion_corrected is not None:
+        fields["DispersionCorrected"] = blood.dispersion_corrected
     if blood.plasma is not None:
         name = "AIF" if parent else "plasma_radioactivity"
         what = "Parent (metabolite-corrected)" if parent else "Total"
@@ -147,7 +139,9 @@ def write_blood(path: str | Path, blood: InputFunction) -> None:
     write_table(path, columns, fields)
 
 
-def _read(path: Path, unit: str | None) -> _File:
+def _read(path: Path, unit: str | None) -> BloodFile:
+    if path.suffix.lower() == ".bld":
+        return read_pmod_blood(path, unit)
     columns = read_table(path)
     fields, where, remarks = read_sidecar(path)
     if "time" not in columns:
@@ -157,7 +151,8 @@ def _read(path: Path, unit: str | None) -> _File:
         line = int(np.argmax(np.isnan(time))) + 2
         raise InputError(f"time is n/a on line {line} of {path.name}", "expected seconds")
     _check_times(time, path.name)
-    file = _File(path, time, remarks=remarks)
+    file = BloodFile(path, time, remarks=remarks)
+    file.dispersion_corrected = _stated_dispersion(fields, where)
     file.remarks += _time_unit(fields, where)
     file.remarks += _availability(fields, columns, where)
     taken = [name for name in _COLUMNS if name in columns]
@@ -185,6 +180,40 @@ def _read(path: Path, unit: str | None) -> _File:
         else:
             file.units[series] = _activity_unit(about, unit, name, where)
     return file
+
+
+def _samples(file: BloodFile, name: str, unit: str) -> Samples:
+    values = file.series[name]
+    if name in file.units:
+        values = convert_activity(values, file.units[name], unit)
+    known = np.isfinite(values)
+    return Samples(file.path.name, file.time[known], values[known])
+
+
+def _refuse_two(name: str, holders: Sequence[BloodFile]) -> None:
+    """Refuse parent fractions in two files, and plasma that only one of them has corrected."""
+    if name != "parent_fraction" and len({f.kind for f in holders if name == "plasma"}) < 2:
+        return
+    raise InputError(
+        f"{name} is in both {holders[0].path.name} and {holders[1].path.name}",
+        "expected it in one file",
+        "give one of the two or remove the column from one",
+    )
+
+
+def _dispersion(files: Sequence[BloodFile]) -> bool | None:
+    """True if any of the files says so, None if none of them says anything."""
+    stated = [f.dispersion_corrected for f in files if f.dispersion_corrected is not None]
+    return any(stated) if stated else None
+
+
+def _stated_dispersion(fields: Mapping[str, Any], where: str) -> bool | None:
+    stated = fields.get("DispersionCorrected")
+    if stated in (None, "n/a"):
+        return None
+    if not isinstance(stated, bool):
+        raise InputError(f"DispersionCorrected is {stated!r} in {where}", "expected true or false")
+    return stated
 
 
 def _check_times(time: np.ndarray, name: str) -> None:

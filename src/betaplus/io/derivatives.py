@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from betaplus.core.errors import OutputError, UsageError
 from betaplus.core.image import PetImage
 from betaplus.io.atomic import atomic_path
 from betaplus.io.blood import write_blood
+from betaplus.io.image_fields import image_fields, map_fields
 from betaplus.io.jsons import file_stem, read_json, sidecar_path, write_json
 from betaplus.io.nifti import LazyNifti
-from betaplus.io.tacs import timing_fields, tracer_fields, write_tacs
+from betaplus.io.tacs import write_tacs
 from betaplus.io.tsv import write_table
+from betaplus.io.zarr_images import LazyZarr
 
 __all__ = [
     "bids_label",
@@ -32,17 +34,6 @@ __all__ = [
 ]
 
 _IGNORED = ("*_mimap.*", "*_kinpar.tsv", "*_kinpar.json", "*_report.html", "*_run.json", "*.zarr")
-_PER_FRAME = (
-    "FrameTimesStart",
-    "FrameDuration",
-    "FrameReferenceTime",
-    "DecayFactor",
-    "DecayCorrectionFactor",
-    "ScatterFraction",
-    "PromptRate",
-    "RandomRate",
-    "SinglesRate",
-)
 
 
 def source_stem(path: str | Path) -> str:
@@ -111,8 +102,7 @@ def write_map(
     array = np.asarray(array)
     if array.shape != like.shape[:3]:
         raise ValueError(f"map of shape {array.shape} for an image of shape {like.shape}")
-    carried = {key: value for key, value in like.metadata.items() if key not in _PER_FRAME}
-    _write_nifti(Path(path), array, like, _merged(carried, like, sidecar))
+    _write_nifti(Path(path), array, like, map_fields(like, sidecar))
 
 
 def write_image(
@@ -128,17 +118,7 @@ def write_image(
     Raises:
         OutputError: If a file cannot be written.
     """
-    changed: dict[str, Any] = {
-        "Units": image.unit,
-        **timing_fields(image.frames),
-        **tracer_fields(image.tracer, image.decay_corrected_to),
-        "InjectionStart": image.injection,
-    }
-    if image.frames is not None:
-        changed["ScanStart"] = float(image.frames.start[0])
-    dropped = () if image.frames is None else _PER_FRAME
-    carried = {key: value for key, value in image.metadata.items() if key not in dropped}
-    fields = _merged(carried, image, {**changed, **(sidecar or {})})
+    fields = image_fields(image, sidecar)
     _write_nifti(Path(path), np.asarray(image.data), image, fields)
 
 
@@ -183,18 +163,10 @@ def write_dataset_description(
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _merged(
-    carried: Mapping[str, Any], image: PetImage, changed: Mapping[str, Any]
-) -> dict[str, Any]:
-    sources: Sequence[str] = [image.source.name] if image.source else []
-    fields = {**carried, **({"Sources": sources} if sources else {}), **changed}
-    return {key: value for key, value in fields.items() if value is not None}
-
-
 def _write_nifti(path: Path, array: np.ndarray, like: PetImage, fields: Mapping[str, Any]) -> None:
     import nibabel
 
-    code = like.data.header.space_code if isinstance(like.data, LazyNifti) else 1
+    code = like.data.header.space_code if isinstance(like.data, LazyNifti | LazyZarr) else 1
     affine = np.asarray(like.affine, dtype=np.float64)
     nifti = nibabel.Nifti1Image(np.asarray(array, dtype=np.float32), affine)
     nifti.set_sform(affine, code=code)

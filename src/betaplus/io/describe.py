@@ -24,6 +24,7 @@ from betaplus.io.sidecar import (
     read_unit,
     time_zero_remarks,
 )
+from betaplus.io.zarr_images import LazyZarr, open_zarr
 
 __all__ = ["describe"]
 
@@ -98,9 +99,11 @@ def describe(
     }
     if path.is_file() and name.endswith((".nii", ".nii.gz")):
         return _image(path, options)
-    if path.is_file() and name.endswith(("_blood.tsv", "_inputfunction.tsv")):
+    if path.is_dir() and name.endswith(".zarr"):
+        return _image(path, options)
+    if path.is_file() and name.endswith(("_blood.tsv", "_inputfunction.tsv", ".bld")):
         return _blood(path, unit)
-    if path.is_file() and name.endswith(".tsv"):
+    if path.is_file() and name.endswith((".tsv", ".tac")):
         return _tacs(path, options)
     load(path)  # says what is wrong
     raise InputError(f"{path.name} is of an unsupported kind")
@@ -109,13 +112,14 @@ def describe(
 def _image(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     problems = _Problems()
     out: dict[str, Any] = {"file": path.name, "kind": "image"}
-    data = problems.attempt(lambda: open_nifti(path))
+    data = problems.attempt(lambda: open_zarr(path) if path.is_dir() else open_nifti(path))
     if data is not None:
         size = np.linalg.norm(data.header.affine[:3, :3], axis=0)
         out |= {"shape": list(data.shape), "voxel_size_mm": [round(float(v), 4) for v in size]}
         for remark in data.header.remarks:
             problems.add("remark", remark)
-    read = problems.attempt(lambda: read_sidecar(path))
+    stored = data.header if isinstance(data, LazyZarr) else None
+    read = problems.attempt(lambda: stored.sidecar() if stored else read_sidecar(path))
     if read is not None:
         fields, where, remarks = read
         for remark in remarks:
@@ -131,7 +135,7 @@ def _image(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     return out | {"problems": list(problems)}
 
 
-def _stated_frames(data: LazyNifti | None, fields: Mapping[str, Any]) -> int:
+def _stated_frames(data: LazyNifti | LazyZarr | None, fields: Mapping[str, Any]) -> int:
     if data is not None:
         return data.shape[3] if data.ndim == 4 else 1
     stated = fields.get("FrameDuration")
@@ -210,20 +214,23 @@ def _tracer(tracer: Tracer | None) -> dict[str, Any]:
     }
 
 
-def _voxels(path: Path, data: LazyNifti, out: dict[str, Any], problems: _Problems) -> None:
-    low, high, bad, empty = np.inf, -np.inf, 0, []
-    for t, frame in data.stream():
-        finite = np.isfinite(frame)
-        bad += int(frame.size - finite.sum())
-        low = min(low, float(frame.min(where=finite, initial=np.inf)))
-        high = max(high, float(frame.max(where=finite, initial=-np.inf)))
-        if not frame.any():
-            empty.append(t + 1)
+def _voxels(
+    path: Path, data: LazyNifti | LazyZarr, out: dict[str, Any], problems: _Problems
+) -> None:
+    low, high, bad = np.inf, -np.inf, 0
+    alive = np.zeros(data.shape[3] if data.ndim == 4 else 1, dtype=np.bool_)
+    for _, frames, voxels in data.slabs():
+        finite = np.isfinite(voxels)
+        bad += int(voxels.size - finite.sum())
+        low = min(low, float(voxels.min(where=finite, initial=np.inf)))
+        high = max(high, float(voxels.max(where=finite, initial=-np.inf)))
+        alive[frames] |= voxels.any(axis=(0, 1, 2))
+    empty = (np.flatnonzero(~alive) + 1).tolist()
     if low <= high:
         out["range"] = [low, high]
     if bad:
         problems.add("error", f"{bad} values of {path.name} are NaN or infinite")
-    if len(empty) == (data.shape[3] if data.ndim == 4 else 1):
+    if not alive.any():
         problems.add("error", f"{path.name} is zero everywhere")
     elif empty:
         problems.add("remark", f"frames {', '.join(map(str, empty))} are zero everywhere")
@@ -268,7 +275,12 @@ def _blood(path: Path, unit: str | None) -> dict[str, Any]:
                     "last_s": float(blood.time[known][-1]),
                     "peak": float(values[known].max()),
                 }
-        out |= {"unit": blood.unit, "plasma_kind": blood.plasma_kind, "series": series}
+        out |= {
+            "unit": blood.unit,
+            "plasma_kind": blood.plasma_kind,
+            "dispersion_corrected": blood.dispersion_corrected,
+            "series": series,
+        }
         for remark in blood.remarks:
             problems.add("remark", remark)
     return out | {"problems": list(problems)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
@@ -17,7 +18,10 @@ from betaplus.io.sidecar import (
     time_zero_remarks,
 )
 
-__all__ = ["load_image"]
+if TYPE_CHECKING:
+    from betaplus.io.zarr_images import LazyZarr
+
+__all__ = ["load_image", "make_image"]
 
 
 def load_image(
@@ -40,17 +44,39 @@ def load_image(
         InputError: If the image or a field that is needed is missing or wrong.
         UsageError: If an option contradicts the sidecar.
     """
-    path = Path(path)
     data = open_nifti(path)
-    fields, where, remarks = read_sidecar(path)
-    remarks += data.header.remarks
+    return make_image(data, read_sidecar(path), unit, radionuclide, decay_corrected_to)
+
+
+def make_image(
+    data: LazyNifti | LazyZarr,
+    sidecar: tuple[dict[str, Any], str, list[str]],
+    unit: str | None = None,
+    radionuclide: str | None = None,
+    decay_corrected_to: str | float | None = None,
+) -> PetImage:
+    """Return the image that lazy voxels and a sidecar are together.
+
+    Args:
+        data: `betaplus.io.nifti.LazyNifti` or `betaplus.io.zarr_images.LazyZarr`.
+        sidecar: The PET-BIDS fields, where they stand, and remarks.
+        unit: As `load_image`.
+        radionuclide: As `load_image`.
+        decay_corrected_to: As `load_image`.
+
+    Raises:
+        InputError: If a field that is needed is missing or wrong.
+        UsageError: If an option contradicts the sidecar.
+    """
+    fields, where, notes = sidecar
+    remarks = [*notes, *data.header.remarks]
     n_frames = data.shape[3] if data.ndim == 4 else 1
     frames, keep, notes = read_frames(fields, n_frames, where)
     remarks += notes
     if keep is not None:
-        data = LazyNifti(data.header, keep)
+        data = data.with_frames(keep)
     elif frames is None and data.ndim == 4:
-        data = LazyNifti(data.header, shape=data.shape[:3])
+        data = data.with_frames(None)
     tracer, notes = read_tracer(fields, radionuclide, where)
     remarks += notes
     refuse_minutes(frames, tracer, where)
@@ -80,6 +106,6 @@ def load_image(
         decay_corrected_to=corrected,
         injection=injection,
         metadata=fields,
-        source=path,
+        source=data.header.path,
         remarks=tuple(remarks),
     )

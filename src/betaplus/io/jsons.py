@@ -17,6 +17,7 @@ __all__ = [
     "file_stem",
     "number",
     "number_list",
+    "plain",
     "read_json",
     "read_sidecar",
     "sidecar_path",
@@ -84,7 +85,7 @@ def write_json(path: str | Path, fields: Mapping[str, Any]) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    text = json.dumps(_plain(fields), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(fields), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -121,6 +122,21 @@ def number_list(fields: Mapping[str, Any], name: str, where: str) -> np.ndarray 
     return np.array(values, dtype=np.float64)
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: numpy values become plain ones, NaN and infinity None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return value.name
+    return value
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -128,17 +144,3 @@ def _is_number(value: Any) -> bool:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return value.name
-    return value

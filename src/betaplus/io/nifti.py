@@ -13,7 +13,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 
-__all__ = ["LazyNifti", "NiftiHeader", "open_nifti"]
+__all__ = ["LazyNifti", "NiftiHeader", "full_key", "open_nifti"]
 
 _MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 
@@ -109,6 +109,10 @@ class LazyNifti:
             shape = (*header.shape[:3], self._keep.size) if len(header.shape) == 4 else header.shape
         self.shape = shape
 
+    def with_frames(self, keep: np.ndarray | None) -> LazyNifti:
+        """Return the same file with the frames of an index only; None makes one frame a volume."""
+        return LazyNifti(self.header, keep, self.header.shape[:3] if keep is None else None)
+
     @property
     def ndim(self) -> int:
         """Number of dimensions, 3 or 4."""
@@ -124,7 +128,7 @@ class LazyNifti:
         return data if dtype is None else data.astype(dtype, copy=False)
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        full = _full_key(key, self.ndim)
+        full = full_key(key, self.ndim)
         space = full[:3]
         if self.header.path.suffix.lower() == ".nii":
             return self._mapped(space, full[3:])
@@ -195,6 +199,15 @@ class LazyNifti:
                 for position in wanted[index]:
                     yield position, frame
 
+    def slabs(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Yield (planes, frames, their voxels of shape (X, Y, planes, frames)): frame by frame.
+
+        Raises:
+            InputError: If the file is truncated or corrupt.
+        """
+        for t, frame in self.stream():
+            yield slice(0, self.shape[2]), slice(t, t + 1), frame[..., None]
+
     def _scaled(self, stored: np.ndarray) -> np.ndarray:
         header = self.header
         if header.slope != 1.0 or header.intercept != 0.0:
@@ -251,8 +264,12 @@ def _plain_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _full_key(key: Any, ndim: int) -> tuple:
-    """Return an index with an entry for every dimension."""
+def full_key(key: Any, ndim: int) -> tuple:
+    """Return an index of an image with an entry for every dimension.
+
+    Raises:
+        IndexError: If there are too many entries, or a voxel is chosen by a list.
+    """
     key = key if isinstance(key, tuple) else (key,)
     dots = [i for i, item in enumerate(key) if item is Ellipsis]
     if len(dots) > 1:

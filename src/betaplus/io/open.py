@@ -8,7 +8,9 @@ from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
 from betaplus.io.images import load_image
+from betaplus.io.pmod import load_pmod_tacs
 from betaplus.io.tacs import load_tacs
+from betaplus.io.zarr_images import load_zarr_image
 
 __all__ = ["load"]
 
@@ -20,7 +22,7 @@ def load(
     radionuclide: str | None = None,
     decay_corrected_to: str | float | None = None,
 ) -> PetImage | TacTable:
-    """Load a PET image (``.nii``, ``.nii.gz``) or a table of curves (``.tsv``).
+    """Load a PET image (``.nii``, ``.nii.gz``, ``.zarr``) or curves (``.tsv``, ``.tac``).
 
     Options fill only what the sidecar lacks.
 
@@ -46,13 +48,18 @@ def load(
     }
     if name.endswith((".nii", ".nii.gz")) and path.is_file():
         return load_image(path, **options)  # type: ignore[arg-type]
-    if name.endswith(("_blood.tsv", "_inputfunction.tsv")):
+    if name.endswith(".zarr") and path.is_dir():
+        return load_zarr_image(path, **options)  # type: ignore[arg-type]
+    if name.endswith(("_blood.tsv", "_inputfunction.tsv", ".bld")):
         raise InputError(
             f"{path.name} is a blood file", "expected an image or curves", "give it with --blood"
         )
     if name.endswith(".tsv") and path.is_file():
         return load_tacs(path, **options)  # type: ignore[arg-type]
+    if name.endswith(".tac") and path.is_file():
+        return load_pmod_tacs(path, **options)  # type: ignore[arg-type]
     raise InputError(
         f"{path.name} is {'a folder' if path.is_dir() else 'of an unsupported kind'}",
-        "expected an image (.nii, .nii.gz) or curves (.tsv with frame_start and frame_end)",
+        "expected an image (.nii, .nii.gz, .zarr) or curves (.tsv with frame_start and frame_end,"
+        " or PMOD's .tac)",
     )

@@ -10,8 +10,16 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.io.nifti import LazyNifti, open_nifti
+from betaplus.io.zarr_images import LazyZarr
 
-__all__ = ["check_grid", "default_mask", "iterate_frames", "load_mask", "voxel_curves"]
+__all__ = [
+    "check_grid",
+    "default_mask",
+    "iterate_frames",
+    "iterate_slabs",
+    "load_mask",
+    "voxel_curves",
+]
 
 _MISALIGNED = 0.1  # of a voxel edge: masks further off than this are of another grid
 
@@ -22,13 +30,31 @@ def iterate_frames(image: PetImage) -> Iterator[tuple[int, np.ndarray]]:
     Raises:
         InputError: If the file is truncated or corrupt.
     """
-    if isinstance(image.data, LazyNifti):
+    if isinstance(image.data, LazyNifti | LazyZarr):
         yield from image.data.stream()
     elif len(image.shape) == 3:
         yield 0, np.asarray(image.data[...], dtype=np.float32)
     else:
         for t in range(image.n_frames):
             yield t, np.asarray(image.data[..., t], dtype=np.float32)
+
+
+def iterate_slabs(image: PetImage) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Yield (planes, frames, their voxels of shape (X, Y, planes, frames) float32) in one pass.
+
+    What comes at a time is what the file holds together: a frame of a NIfTI file, a layer of chunks
+    of a zarr store. The planes of a frame come in ascending order, and so do the frames of a plane:
+    sums taken plane by plane are the same to the last bit for both.
+
+    Raises:
+        InputError: If the file is truncated or corrupt.
+    """
+    if isinstance(image.data, LazyNifti | LazyZarr):
+        yield from image.data.slabs()
+        return
+    planes = slice(0, image.shape[2])
+    for t, frame in iterate_frames(image):
+        yield planes, slice(t, t + 1), frame[..., None]
 
 
 def default_mask(image: PetImage) -> np.ndarray:
@@ -38,8 +64,8 @@ def default_mask(image: PetImage) -> np.ndarray:
         InputError: If there is none, or the file is truncated or corrupt.
     """
     mask = np.zeros(image.shape[:3], dtype=np.bool_, order="F")
-    for _, frame in iterate_frames(image):
-        mask |= frame != 0
+    for planes, _, voxels in iterate_slabs(image):
+        mask[:, :, planes] |= (voxels != 0).any(axis=-1)
     if not mask.any():
         raise InputError(f"{_name(image)} is zero everywhere", "expected an image with activity")
     return np.ascontiguousarray(mask)
@@ -49,7 +75,7 @@ def voxel_curves(image: PetImage, mask: np.ndarray) -> np.ndarray:
     """Return the curves of the voxels in a mask, shape (N, T) float32, in the order of the mask.
 
     Args:
-        image: The image; read once, frame by frame.
+        image: The image; read once, frame by frame or chunk by chunk.
         mask: Voxels to read, shape (X, Y, Z) bool.
 
     Raises:
@@ -61,10 +87,17 @@ def voxel_curves(image: PetImage, mask: np.ndarray) -> np.ndarray:
             "expected the same grid",
         )
     where = np.nonzero(mask)
-    fortran = np.ravel_multi_index(where, mask.shape, order="F")
-    curves = np.empty((fortran.size, image.n_frames), dtype=np.float32)
-    for t, frame in iterate_frames(image):
-        curves[:, t] = frame.ravel(order="F")[fortran]
+    curves = np.empty((where[0].size, image.n_frames), dtype=np.float32)
+    if isinstance(image.data, LazyZarr):
+        x, y, z = where
+        for planes, frames, voxels in image.data.slabs():
+            inside = np.flatnonzero((z >= planes.start) & (z < planes.stop))
+            at = (x[inside], y[inside], z[inside] - planes.start)
+            curves[inside, frames] = voxels[at]
+    else:
+        fortran = np.ravel_multi_index(where, mask.shape, order="F")
+        for t, frame in iterate_frames(image):
+            curves[:, t] = frame.ravel(order="F")[fortran]
     bad = ~np.isfinite(curves)
     if bad.any():
         first, t = (int(i) for i in np.argwhere(bad)[0])

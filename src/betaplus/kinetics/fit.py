@@ -1,43 +1,56 @@
-"""One entry to all kinetic methods: data and blood in, a posterior out."""
+"""One entry to all kinetic methods: data and an input in, a posterior out."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from betaplus.core.errors import InputError, UsageError
+from betaplus.core.errors import UsageError
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Marginal, Posterior
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.tacs import TacTable
-from betaplus.engine import Block, Journal, assemble, default_workers, memory_plan, plan_curves, run
+from betaplus.engine import Journal
+from betaplus.kinetics.blocks import FitContext, fit_in_blocks
 from betaplus.kinetics.curves import Curves, read_curves
-from betaplus.kinetics.delay import delay_of_mean, delay_option
-from betaplus.kinetics.method import Fitter, Task, find_method, make_settings
+from betaplus.kinetics.delay import delay_option, known_delay
+from betaplus.kinetics.glucose import check_glucose, with_glucose
+from betaplus.kinetics.graphical.once import check_t_star, chosen_once
+from betaplus.kinetics.input import input_curve
+from betaplus.kinetics.leaning import leaning_remarks
+from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.kinetics.models import resolve
+from betaplus.kinetics.noise_option import noise_option, weights_option
 from betaplus.kinetics.prior import Prior, find_prior
-from betaplus.physics.compartments import find_model
+from betaplus.kinetics.reference_curve import Reference, reference_curve
 
-__all__ = ["fit", "input_curve"]
+__all__ = ["fit"]
 
 _NOT_DIAGNOSTICS = ("mean", "std", "quantiles", "samples", "fit", "fit_std", "sigma")
-_SPAWNED = 900 << 20  # bytes: a worker process with torch, numba and its tables
+_MOST_SAMPLES = 100_000
 
 
 def fit(
     data: PetImage | TacTable,
-    blood: InputFunction | InputCurve,
+    blood: InputFunction | InputCurve | None = None,
     *,
-    model: str = "2TCM",
-    method: str = "exact",
+    model: str | None = None,
+    method: str | None = None,
+    reference: Reference | None = None,
     prior: str | Prior = "default",
     samples: int = 0,
     delay: float | str = "fit",
+    dispersion: float = 0.0,
+    t_star: float | None = None,
+    extraction: tuple[float, float] | None = None,
+    glucose: float | None = None,
+    lumped_constant: float | None = None,
     noise: float | str | np.ndarray = "auto",
+    weights: str | np.ndarray = "model",
     mask: np.ndarray | None = None,
     seed: int = 0,
     settings: Any = None,
@@ -52,15 +65,27 @@ def fit(
 
     Args:
         data: Dynamic image (X, Y, Z, T) or table of curves; any activity unit but SUV.
-        blood: Blood samples or a ready input curve, decay-corrected to TimeZero.
-        model: ``1TCM``, ``2TCM3k`` or ``2TCM``.
-        method: One of `betaplus.kinetics.method.METHODS`.
+        blood: Blood samples or a ready input curve, decay-corrected to TimeZero; None with a
+            reference region.
+        model: One of `betaplus.kinetics.models.KINETIC_MODELS`; by default 2TCM, with a reference
+            region SRTM, or what the method brings.
+        method: One of `betaplus.kinetics.method.METHODS`; by default the model's first.
+        reference: Reference region: its name in the table (the mean of several with ``+`` between
+            them), a mask (X, Y, Z) of the image, or its curve (T,) [unit of the data].
         prior: ``default``, ``published``, ``published-signed``, a TOML file or a `Prior`.
         samples: Draws per curve; 0 for moments and quantiles only.
-        delay: ``fit`` (per curve; for an image once, from the mean curve) or seconds by which the
-            tissue lags the blood samples.
+        delay: Seconds by which the tissue lags the blood samples; ``fit`` (per curve; for an image
+            and for graphical methods once, from the mean curve), ``fit-once`` (from the mean
+            curve) or ``region:NAME`` (from the curve of one region of a table).
+        dispersion: Time constant of the sampling line's dispersion, to be undone [s].
+        t_star: Start of the linear part [s], for graphical methods; None chooses it.
+        extraction: a and b of `betaplus.physics.perfusion`, for the flow F from K1 of a 1TCM.
+        glucose: Plasma glucose [mmol/L], for CMRglc from Ki.
+        lumped_constant: The lumped constant that goes with it.
         noise: ``auto`` (level integrated over its prior), ``estimate``, a level
             [sqrt(Bq/mL min)], or standard deviations per frame, shape (T,) [unit of the data].
+        weights: ``model`` (variance follows the counts), ``uniform``, ``duration``, or relative
+            weights per frame, shape (T,).
         mask: Voxels to fit, shape (X, Y, Z).
         seed: Seed of the run.
         settings: Settings of the method: its `Settings`, a mapping, or None.
@@ -76,161 +101,89 @@ def fit(
         in the units of `betaplus.core.units.PARAMETER_UNITS`; predictions in the data's unit.
 
     Raises:
-        InputError: If the data or the blood cannot be used.
+        InputError: If the data, the blood or the reference region cannot be used.
         UsageError: If an option is unknown or contradicts another.
     """
     progress = progress or Silent()
-    find_model(model)
+    found, method = resolve(model, method, reference is not None)
     kind = find_method(method)
     if not isinstance(settings, kind.Settings):
         settings = make_settings(kind.Settings, settings or {})
-    if not 0 <= samples <= 100_000:
-        raise UsageError(f"{samples} samples", "expected 0 to 100000")
+    if not 0 <= samples <= _MOST_SAMPLES:
+        raise UsageError(f"{samples} samples", f"expected 0 to {_MOST_SAMPLES}")
+    if extraction is not None and found.name != "1TCM":
+        raise UsageError(f"flow from K1 with model {found.name}", "expected model 1TCM")
+    check_glucose(found, glucose, lumped_constant)
     prior = find_prior(prior)
-    known = delay_option(delay, prior)
+    delay_option(delay, prior)
     curves = read_curves(data, mask)
-    curve, remarks = input_curve(blood, curves)
-    remarks = [*data.remarks, *remarks]
+    if reference is not None:
+        if blood is not None:
+            raise UsageError("blood and a reference region", "expected one of the two")
+        curve, means, notes = reference_curve(reference, data, curves)
+    else:
+        if blood is None:
+            raise UsageError("no input function", "expected blood samples or a reference region")
+        curve, notes = input_curve(blood, curves, dispersion)
+        means = None
     task = Task(
         curve=curve,
         frames=curves.frames,
         half_life=curves.tracer.half_life,
-        model=model,
+        model=found.name,
         prior=prior,
-        delay=known,
-        noise=_noise(noise, curves),
+        delay=None,
+        noise=noise_option(noise, curves),
+        weights=weights_option(weights, len(curves.frames), curves.frames.duration),
         samples=samples,
         seed=seed,
         predict=curves.mask is None if predict is None else predict,
+        reference=means,
+        dispersion=dispersion,
+        t_star=t_star,
+        thorough=curves.mask is None,
+        extraction=extraction,
     )
-    used: dict[str, Any] = {"delay": "fitted per curve" if known is None else known}
-    if method == "exact" or (known is None and curves.mask is not None):
-        from betaplus.kinetics.exact.compile import compiled
-
-        if not compiled():
-            progress.note("compiling the kernels, once: half a minute or so")
-    if known is None and curves.mask is not None:
-        known, spread = delay_of_mean(curves.values, task)
-        task = dataclasses.replace(task, delay=known)
-        used |= {"delay": known, "delay_sd": spread, "delay_from": "mean curve of the mask"}
-        progress.note(f"delay {known:g} s (SD {spread:.2g} s), from the mean curve")
-    context = _Context(method, settings, task, curves.values)
-    results, counts = _compute(context, engine, workers, max_memory, journal, progress)
-    used |= {
-        "model": model,
+    if method == "exact" or (curves.mask is not None and delay == "fit"):
+        _note_compilation(progress)
+    check_t_star(method, task)
+    task, about_delay = known_delay(delay, method, curves, task, progress)
+    settings, task, chosen = chosen_once(method, settings, task, curves)
+    context = FitContext(method, settings, task, curves.values)
+    grid = len(curves.values) if curves.mask is None else curves.mask.size
+    results, counts = fit_in_blocks(context, grid, engine, workers, max_memory, journal, progress)
+    used = {
+        **about_delay,
+        **chosen,
+        "model": found.name,
         "method": method,
         "prior": prior.name,
         "noise": noise if isinstance(noise, float | int | str) else "standard deviations given",
+        "weights": weights if isinstance(weights, str) else "given",
+        "dispersion": dispersion,
         "samples": samples,
         "seed": seed,
-        "method_settings": dataclasses.asdict(settings),
+        "method_settings": dataclasses.asdict(getattr(context.fitter(), "settings", settings)),
+        **({"extraction": list(extraction)} if extraction else {}),
         **counts,
     }
-    return _posterior(context, curves, results, used, remarks)
+    remarks = [*data.remarks, *notes]
+    posterior = _posterior(context, curves, results, used, remarks)
+    if glucose is not None and lumped_constant is not None:
+        posterior = with_glucose(posterior, glucose, lumped_constant)
+    more = leaning_remarks(posterior, prior, curves.names)
+    return dataclasses.replace(posterior, remarks=(*posterior.remarks, *more))
 
 
-def input_curve(
-    blood: InputFunction | InputCurve, curves: Curves
-) -> tuple[InputCurve, tuple[str, ...]]:
-    """Return the input curve in Bq/mL up to the end of the scan, and what was done to get it."""
-    if isinstance(blood, InputFunction):
-        blood = blood.curve(float(curves.frames.end[-1]))
-    return blood.converted("Bq/mL"), blood.remarks
+def _note_compilation(progress: Progress) -> None:
+    from betaplus.kinetics.exact.compile import compiled
 
-
-def _noise(noise: float | str | np.ndarray, curves: Curves) -> float | str | np.ndarray:
-    if isinstance(noise, str):
-        if noise not in ("auto", "estimate"):
-            raise UsageError(
-                f"noise {noise!r}", "expected auto, estimate, a level or standard deviations"
-            )
-        return noise
-    if np.ndim(noise) == 0:
-        if not 0 < float(noise) < np.inf:
-            raise UsageError(f"noise level {noise}", "expected a positive number")
-        return float(noise)
-    sd = np.asarray(noise, dtype=np.float64)
-    if sd.shape != (len(curves.frames),):
-        raise InputError(
-            f"{sd.size} noise standard deviations for {len(curves.frames)} frames",
-            "expected one per frame",
-        )
-    if not (np.isfinite(sd).all() and (sd > 0).all()):
-        raise InputError("a noise standard deviation is not above 0", "expected positive numbers")
-    return sd * curves.factors
-
-
-class _Context:
-    """What every block needs; the method is made ready once per process."""
-
-    def __init__(self, method: str, settings: Any, task: Task, values: np.ndarray) -> None:
-        self.method, self.settings, self.task, self.values = method, settings, task, values
-        self._fitter: Fitter | None = None
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Context, (self.method, self.settings, self.task, self.values)
-
-    def fitter(self) -> Fitter:
-        with self._lock:
-            if self._fitter is None:
-                self._fitter = find_method(self.method)(self.settings).prepare(self.task)
-            return self._fitter
-
-
-def _fit_block(block: Block, context: _Context) -> dict[str, np.ndarray]:
-    import torch
-
-    torch.set_num_threads(1)
-    return context.fitter().fit(
-        context.values[block.read], np.arange(block.start, block.stop, dtype=np.int64)
-    )
-
-
-def _compute(
-    context: _Context,
-    engine: str,
-    workers: int | None,
-    max_memory: int | None,
-    journal: Journal | None,
-    progress: Progress,
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    task, n = context.task, len(context.values)
-    columns = len(find_model(task.model).parameters) + 4
-    per_curve = 4 * (columns * (2 + len(task.quantiles) + task.samples) + 4)
-    if task.predict:
-        per_curve += 12 * len(task.frames)
-    memory = memory_plan(
-        2 * per_curve + 8 * len(task.frames),
-        n,
-        workers or default_workers(),
-        max_memory,
-        fixed_bytes=(400 << 20) + n * (per_curve + context.values.itemsize * len(task.frames)),
-        worker_bytes=_SPAWNED if engine == "processes" else 64 << 20,
-    )
-    if n > 512:
-        progress.note(memory.summary)
-    plan = plan_curves(n, block_items=memory.block_items, seed=task.seed)
-    running = run(
-        plan,
-        _fit_block,
-        context,
-        executor=engine,
-        workers=memory.workers,
-        journal=journal,
-        progress=progress,
-        stage="curves",
-    )
-    results: dict[str, np.ndarray] = {}
-    for block, result in running:
-        if not results:
-            results = {k: np.zeros((n, *v.shape[1:]), v.dtype) for k, v in result.items()}
-        assemble([(block, result)], results)
-    return results, {"blocks_done": running.blocks_done, "blocks_resumed": running.blocks_resumed}
+    if not compiled():
+        progress.note("compiling the kernels, once: half a minute or so")
 
 
 def _posterior(
-    context: _Context,
+    context: FitContext,
     curves: Curves,
     results: Mapping[str, np.ndarray],
     used: dict[str, Any],

@@ -15,7 +15,17 @@ from betaplus.core.frames import FrameTiming
 from betaplus.core.input_function import InputCurve
 from betaplus.kinetics.prior import Prior
 
-__all__ = ["METHODS", "QUANTILES", "Fitter", "Method", "Task", "find_method", "make_settings"]
+__all__ = [
+    "METHODS",
+    "QUANTILES",
+    "Fitter",
+    "Method",
+    "Task",
+    "check_frames",
+    "find_method",
+    "free_parameters",
+    "make_settings",
+]
 
 METHODS = {
     "exact": "betaplus.kinetics.exact.method:Exact",
@@ -45,6 +55,7 @@ class Task:
         prior: Priors; their ranges are the bounds of methods without priors.
         delay: Known delay [s], or None to infer one per curve.
         noise: ``auto``, ``estimate``, a noise level, or standard deviations per frame [Bq/mL].
+        weights: Relative weights of the frames, shape (T,), in place of the noise model's.
         samples: Draws per curve.
         seed: Seed of the run.
         predict: Whether to return the posterior predictive of the curve.
@@ -67,6 +78,7 @@ class Task:
     seed: int = 0
     predict: bool = False
     quantiles: tuple[float, ...] = QUANTILES
+    weights: np.ndarray | None = None
     reference: np.ndarray | None = None
     dispersion: float = 0.0
     t_star: float | None = None
@@ -100,6 +112,32 @@ class Method(Protocol):
 
     def prepare(self, task: Task) -> Fitter:
         """Do once what all curves of a task share."""
+
+
+def check_frames(task: Task) -> None:
+    """Refuse a model with as many free parameters as frames, or more.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    from betaplus.kinetics.models import find_kinetic_model
+
+    free = free_parameters(task)
+    if len(task.frames) <= len(free):
+        raise UsageError(
+            f"{len(task.frames)} frames for the {len(free)} free parameters of"
+            f" {find_kinetic_model(task.model).name}",
+            "expected more frames than parameters",
+        )
+
+
+def free_parameters(task: Task) -> tuple[str, ...]:
+    """Return the parameters that a fit of the task's curve may move, the noise level apart."""
+    from betaplus.kinetics.models import find_kinetic_model
+
+    model = find_kinetic_model(task.model)
+    names = (*model.parameters, *(("delay",) if task.delay is None else ()))
+    return tuple(name for name in names if not (name in task.prior and task.prior[name].fixed))
 
 
 def find_method(name: str) -> type[Method]:

@@ -10,6 +10,7 @@ are the bound, and those of the others are conditional on it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,14 @@ from torch import Tensor
 
 from betaplus.core.errors import UsageError
 from betaplus.core.seeds import generator
-from betaplus.kinetics.method import Task
+from betaplus.kinetics.method import Task, check_frames, free_parameters
 from betaplus.kinetics.multistart import Multistart
+from betaplus.kinetics.srtm_nlls import SrtmFitter
 from betaplus.kinetics.weights import FrameVariance
 from betaplus.physics.compartment_jacobian import CompartmentJacobian
 from betaplus.physics.compartments import find_model, macro_parameters
 from betaplus.physics.least_squares import Fit, factor, levenberg_marquardt, ordered_sum
+from betaplus.physics.perfusion import flow_from_uptake
 from betaplus.physics.response import InputResponse
 from betaplus.physics.response_spline import ResponseSpline
 
@@ -65,12 +68,14 @@ class Nlls:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
 
-    def prepare(self, task: Task) -> NllsFitter:
+    def prepare(self, task: Task) -> NllsFitter | SrtmFitter:
         """Tabulate the responses and score points of a task.
 
         Raises:
-            UsageError: If there are no more frames than parameters.
+            UsageError: If there are no more frames than free parameters.
         """
+        if task.model == "SRTM":
+            return SrtmFitter(self.settings, task)
         return NllsFitter(self.settings, task)
 
 
@@ -79,7 +84,10 @@ class NllsFitter:
 
     def __init__(self, settings: Nlls.Settings, task: Task) -> None:
         model = find_model(task.model)
-        response = InputResponse(task.curve, task.frames, task.half_life)
+        check_frames(task)
+        response = InputResponse(
+            task.curve, task.frames, task.half_life, dispersion=task.dispersion
+        )
         bounds = {name: (task.prior[name].low, task.prior[name].high) for name in task.prior}
         delays = bounds["delay"] if task.delay is None else (float(task.delay), float(task.delay))
         k2, k3, k4 = (bounds[n] if n in model.rates else (0.0, 0.0) for n in ("k2", "k3", "k4"))
@@ -87,17 +95,13 @@ class NllsFitter:
         self._curve = CompartmentJacobian(model, ResponseSpline(response, rates, delays))
         self._model, self._task, self._settings = model, task, settings
         fitted = self._curve.parameters
-        if len(task.frames) <= len(fitted):
-            raise UsageError(
-                f"{len(task.frames)} frames for the {len(fitted)} parameters of {task.model}",
-                "expected more frames than parameters",
-            )
         self._low, self._high = torch.tensor([bounds[name] for name in fitted]).double().T
         self._variance = FrameVariance(task, response)
         points = _POINTS if task.delay is not None else _POINTS_WITH_DELAY
         self._starts = Multistart(self._curve, task.prior, self._variance, points, task.seed)
         delay = fitted[len(model.parameters) :]
-        self.parameters = (*model.parameters, *model.macro, *delay)
+        flow = ("F",) if task.extraction else ()
+        self.parameters = (*model.parameters, *model.macro, *flow, *delay)
         self._range = self._with_macro_ranges()
 
     def fit(self, curves: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
@@ -133,6 +137,7 @@ class NllsFitter:
             "ess": torch.full_like(chi2, torch.nan),
             "chi2": chi2,
             "noise": level2.sqrt(),
+            **self._criteria(y, curve),
         }
         if self._task.samples:
             out["samples"] = self._draws(fit, items)
@@ -144,6 +149,18 @@ class NllsFitter:
         result = {name: value.numpy().astype(np.float32) for name, value in out.items()}
         result["status"] = self._status(fit, (curve - y) * weight, chi2)
         return result
+
+    def _criteria(self, y: Tensor, curve: Tensor) -> dict[str, Tensor]:
+        """Akaike's and the Bayesian criterion; only free parameters count, an unknown level too."""
+        frames, level = y.shape[1], self._variance.level
+        deviance = self._variance.deviance(y - curve, curve) + frames * math.log(2.0 * math.pi)
+        count = len(free_parameters(self._task))
+        if level is None:
+            deviance = deviance + frames * (1.0 - math.log(frames))
+            count += 1
+        else:
+            deviance = deviance + 2.0 * frames * math.log(level)
+        return {"aic": deviance + 2.0 * count, "bic": deviance + math.log(frames) * count}
 
     def _optimum(self, y: Tensor) -> tuple[Fit, Tensor]:
         """Best fit and the weights it was made with, roots of 1 / shape."""
@@ -221,6 +238,8 @@ class NllsFitter:
         else:
             macro = macro_parameters(self._model, named)
         named |= macro
+        if self._task.extraction:
+            named["F"] = _flow(named["K1"], *self._task.extraction)
         return [named[name] for name in self.parameters]
 
     def _with_macro_ranges(self) -> tuple[Tensor, Tensor]:
@@ -260,3 +279,11 @@ class NllsFitter:
         fine = fit.converged & (z <= _AUTOCORRELATION_LIMIT)
         fine &= chi2 <= 1.0 + _CHI2_LIMIT * (2.0 / frames) ** 0.5
         return np.where(fine.numpy(), 1, 4).astype(np.uint8)
+
+
+def _flow(K1: Tensor, a: float, b: float) -> Tensor:
+    """Flow by Renkin and Crone, differentiable by K1."""
+    F = torch.from_numpy(flow_from_uptake(K1.detach().numpy(), a, b))
+    fade = a * torch.exp(-b / F)
+    slope = 1.0 - fade * (1.0 + b / F)  # dK1 / dF
+    return F + (K1 - K1.detach()) / slope

@@ -31,11 +31,13 @@ class FrameVariance:
             self._given = torch.from_numpy(task.noise.astype(np.float64) ** 2)
         else:
             self.level = None if isinstance(task.noise, str) else float(task.noise)
+            if task.weights is not None:
+                self._given = torch.from_numpy(1.0 / np.asarray(task.weights, dtype=np.float64))
         self._gain = torch.from_numpy(noise_gain(task.frames, task.half_life))
         self._floor = noise_floor(response)
 
     def shape(self, curve: Tensor) -> Tensor:
-        """Return (C + c0) g, or the given variances, shape (..., T)."""
+        """Return (C + c0) g, the given variances or reciprocal weights, shape (..., T)."""
         if self._given is not None:
             return self._given.expand_as(curve)
         return (curve.clamp(min=0.0) + self._floor) * self._gain

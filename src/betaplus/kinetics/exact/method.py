@@ -25,7 +25,7 @@ from betaplus.kinetics.exact.problem import Problem, make_problem
 from betaplus.kinetics.exact.sampler import Effort
 from betaplus.kinetics.exact.space import Space, make_space
 from betaplus.kinetics.exact.summary import COLUMNS, SRTM_COLUMNS, fit_curves
-from betaplus.kinetics.method import Task
+from betaplus.kinetics.method import Task, check_frames
 from betaplus.kinetics.models import find_kinetic_model
 from betaplus.physics.response import InputResponse
 
@@ -105,6 +105,7 @@ class ExactFitter:
             settings = THOROUGH
         self.settings = settings
         model = find_kinetic_model(task.model)
+        check_frames(task)
         response = InputResponse(
             task.curve, task.frames, task.half_life, dispersion=task.dispersion
         )

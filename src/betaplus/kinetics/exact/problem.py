@@ -9,7 +9,6 @@ from scipy.special import logsumexp, ndtri
 from scipy.stats import chi2, multivariate_t, qmc
 
 from betaplus.core.errors import UsageError
-from betaplus.core.frames import FrameTiming
 from betaplus.kinetics.exact.kernel import fill_response
 from betaplus.kinetics.exact.mixture import T_EXPONENT
 from betaplus.kinetics.exact.tables import ResponseTable, response_table
@@ -129,7 +128,7 @@ def make_problem(
     delays = limits["delay"] if delay is None else (float(delay), float(delay))
     table = response_table(response, _rate_limits(limits), delays, blood=task.reference)
     noise = task.noise
-    floor, gain, noise_level = _noise_shape(response.frames, response.half_life, table, noise)
+    floor, gain, noise_level = _noise_shape(response, table, task)
     n = len(response.frames)
     s_low, evidence, precision = _evidence(n, noise_level, prior, table.scale)
     flow, flow_low, flow_step = _flow(task)
@@ -193,17 +192,20 @@ def _rate_limits(limits: dict[str, tuple[float, float]]) -> tuple[float, float]:
 
 
 def _noise_shape(
-    frames: FrameTiming, half_life: float, table: ResponseTable, noise: float | np.ndarray | str
+    response: InputResponse, table: ResponseTable, task: Task
 ) -> tuple[np.ndarray, np.ndarray, float | str]:
-    width = table.blood.shape[1]
+    """Variance shape as floor + gain x curve, frames padded; and the level that goes with it."""
+    width, n = table.blood.shape[1], len(task.frames)
     floor, gain = np.ones(width, np.float32), np.zeros(width, np.float32)
-    n = len(frames)
-    if isinstance(noise, np.ndarray):
-        floor[:n] = (noise / table.scale) ** 2
+    if isinstance(task.noise, np.ndarray):
+        floor[:n] = (task.noise / table.scale) ** 2
         return floor, gain, table.scale**0.5  # the variance is given: level 1 in table units
-    shape = noise_gain(frames, half_life)
-    floor[:n], gain[:n] = shape * NOISE_FLOOR, shape
-    return floor, gain, noise
+    if task.weights is not None:
+        floor[:n] = 1.0 / (task.weights * table.scale)  # l is in Bq/mL then
+    else:
+        shape = noise_gain(response.frames, response.half_life)
+        floor[:n], gain[:n] = shape * NOISE_FLOOR, shape
+    return floor, gain, task.noise
 
 
 def _evidence(n: int, noise: float | str, prior: Prior, scale: float) -> tuple[float, np.ndarray]:

@@ -10,17 +10,18 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
-from betaplus.core.input_function import InputCurve, InputFunction
+from betaplus.core.input_function import InputCurve
 from betaplus.core.tacs import TacTable
 from betaplus.core.units import activity_factor
-from betaplus.io.blood import load_blood
 from betaplus.io.derivatives import source_stem
 from betaplus.io.jsons import sidecar_path
-from betaplus.io.labels import label_table
+from betaplus.io.labels import label_table, load_labels
 from betaplus.io.open import load
-from betaplus.io.voxels import load_mask
+from betaplus.io.voxels import load_mask, voxel_curves
 from betaplus.kinetics.curves import read_curves
-from betaplus.kinetics.fit import input_curve
+from betaplus.kinetics.noise_option import weights_option
+from betaplus.kinetics.reference_curve import reference_curve
+from betaplus.pipeline.kinetics.blood import Blood, load_run_blood
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options
 from betaplus.pipeline.kinetics.survey import Survey, survey_image
 
@@ -36,16 +37,18 @@ class Inputs:
 
     Attributes:
         data: Image or curves.
-        blood: Blood samples.
-        curve: Input curve [Bq/mL].
+        blood: Blood, or None with a reference region.
+        curve: Input curve [Bq/mL], or the curve of the reference region.
+        reference: Reference region as `betaplus.kinetics.fit` takes it: a name or a curve (T,).
         survey: For an image: its mask and region curves.
         files: Role to file, of everything the result depends on.
         remarks: What was found untidy besides the remarks of data and blood.
     """
 
     data: PetImage | TacTable
-    blood: InputFunction
+    blood: Blood | None
     curve: InputCurve
+    reference: str | np.ndarray | None
     survey: Survey | None
     files: dict[str, Path]
     remarks: tuple[str, ...]
@@ -57,7 +60,7 @@ class Inputs:
 
 
 def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
-    """Load the data and the blood, and check them against each other.
+    """Load the data and the blood or reference region, and check them against each other.
 
     Raises:
         InputError: If something in them cannot be used.
@@ -72,15 +75,20 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
     _refuse_suv(data.unit, Path(request.source))
     image = isinstance(data, PetImage)
     injection = data.injection if image else _injection(data)
-    blood = load_blood(list(request.blood), unit=request.blood_unit, injection=injection)
-    _refuse_suv(blood.unit, Path(request.blood[0]))
     # A probe of one voxel meets every check of the header without reading the image.
     probe = data
     if image:
         ones = np.ones((1, 1, 1, *data.shape[3:]), dtype=np.float32)
         probe = dataclasses.replace(data, data=ones)
     curves = read_curves(probe)
-    curve, _ = input_curve(blood, curves)
+    blood, reference = None, None
+    if request.reference is None:
+        blood = load_run_blood(request, data, curves, injection)
+        curve = blood.curve
+    else:
+        reference = _reference(request, data)
+        curve, _, _ = reference_curve(reference, data, curves)
+    weights_option(options.weights, len(curves.frames), curves.frames.duration)
     if isinstance(options.noise, np.ndarray) and options.noise.size != len(curves.frames):
         raise InputError(
             f"{options.noise.size} SDs in {request.noise} for {len(curves.frames)} frames",
@@ -89,7 +97,7 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
     if not image and (request.mask or request.regions):
         option = "--mask" if request.mask else "--regions"
         raise InputError(f"{option} with a table of curves", "expected it with an image only")
-    files = _files(request, blood_files=[Path(item) for item in request.blood])
+    files = _files(request, blood_files=list(blood.files) if blood else [])
     survey = None
     if image:
         mask = None if request.mask is None else load_mask(request.mask, data)
@@ -102,13 +110,15 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         largest = float(survey.curves.max()) * activity_factor(data.unit, "Bq/mL")
     else:
         largest = float(curves.values.max())
-    remarks = _scale(largest, float(max(curve.plasma.max(), curve.whole_blood.max())))
+    peak = float(max(curve.plasma.max(), curve.whole_blood.max()))
+    remarks = _scale(largest, peak) if blood else []
     if survey is not None:
         remarks += survey.remarks
     return Inputs(
         data=data,
         blood=blood,
         curve=curve,
+        reference=reference,
         survey=survey,
         files=files,
         remarks=tuple(remarks),
@@ -145,7 +155,41 @@ def _files(request: KineticsRequest, blood_files: list[Path]) -> dict[str, Path]
             files[f"{role} sidecar"] = sidecar_path(path)
     if request.mask is not None:
         files["mask"] = Path(request.mask)
+    if request.reference is not None and _is_image(request.reference):
+        files["reference"] = Path(request.reference)
     return files
+
+
+def _is_image(text: str) -> bool:
+    return text.lower().endswith((".nii", ".nii.gz"))
+
+
+def _reference(request: KineticsRequest, data: PetImage | TacTable) -> str | np.ndarray:
+    """The name of a region of a table; for an image the mean curve of a mask or of labels."""
+    text = str(request.reference)
+    if not isinstance(data, PetImage):
+        if _is_image(text):
+            raise InputError(f"--reference {text} with a table of curves", "expected a region")
+        return text
+    if _is_image(text):
+        mask = load_mask(text, data)
+    else:
+        labels = request.regions or _labels_beside(Path(request.source))
+        if labels is None:
+            raise InputError(
+                f"--reference {text} without a label image",
+                "expected a mask (.nii.gz), or --regions with that name",
+            )
+        region, names = load_labels(labels, data)
+        wanted = [text] if text in names.values() else [part.strip() for part in text.split("+")]
+        missing = [part for part in wanted if part not in names.values()]
+        if missing:
+            listed = ", ".join(list(names.values())[:12])
+            raise InputError(
+                f"region {missing[0]!r} is not in {labels.name}", f"expected one of {listed}"
+            )
+        mask = np.isin(region, [index for index, name in names.items() if name in wanted])
+    return voxel_curves(data, mask).mean(axis=0, dtype=np.float64)
 
 
 def _scale(largest: float, peak: float) -> list[str]:

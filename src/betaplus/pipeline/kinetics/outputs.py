@@ -32,7 +32,23 @@ _LONG = {
     "ess": "effective sample size",
     "chi2": "mean squared residual in units of the noise",
 }
-_BRIEF = ("model", "method", "prior", "noise", "samples", "seed", "delay", "method_settings")
+_BRIEF = (
+    "model",
+    "method",
+    "prior",
+    "noise",
+    "weights",
+    "samples",
+    "seed",
+    "delay",
+    "dispersion",
+    "t_star",
+    "k2_ref",
+    "extraction",
+    "glucose",
+    "lumped_constant",
+    "method_settings",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,14 +157,14 @@ def kinpar_columns(posterior: Posterior) -> tuple[dict[str, np.ndarray], dict[st
             label = labels.get(stat, f"{name}-{stat}")
             columns[label] = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
             units[label] = PARAMETER_UNITS[name]
-    for name in ("ess", "chi2"):
-        values = np.asarray(posterior.diagnostics[name], dtype=np.float64)
-        columns[name] = np.where(np.isfinite(values), values, np.nan)
-        units[name] = "1"
-    columns["status"] = np.asarray(posterior.diagnostics["status"]).astype(np.int64)
-    if "noise" in posterior.diagnostics:
-        columns["noise"] = np.asarray(posterior.diagnostics["noise"], dtype=np.float64)
-        units["noise"] = PARAMETER_UNITS["noise"]
+    names = ("ess", "chi2", "status")
+    for name in (*names, *(n for n in posterior.diagnostics if n not in names)):
+        values = np.asarray(posterior.diagnostics[name])
+        if name == "status":
+            columns[name] = values.astype(np.int64)
+            continue
+        columns[name] = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+        units[name] = PARAMETER_UNITS.get(name, "1")
     return columns, units
 
 

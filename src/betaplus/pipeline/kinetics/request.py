@@ -13,24 +13,20 @@ from betaplus.core.errors import InputError, UsageError
 from betaplus.engine import make_executor, parse_memory
 from betaplus.io.tsv import column_numbers, read_table
 from betaplus.kinetics.delay import delay_option
+from betaplus.kinetics.glucose import check_glucose
 from betaplus.kinetics.method import METHODS, find_method, make_settings
+from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
-from betaplus.physics.compartments import MODELS, find_model
+from betaplus.physics.perfusion import find_extraction
 
 __all__ = ["KineticsRequest", "Options", "check_options"]
 
-_PLANNED_METHODS = (
-    "consistency",
-    "consistency-published",
-    "flow",
-    "nuts",
-    "abc",
-    "ddpm",
-    "score",
-    "patlak",
-    "logan",
-)
-_PLANNED_MODELS = ("SRTM", "MRTM2")
+_PLANNED_METHODS = ("consistency", "consistency-published", "flow", "abc", "ddpm", "score")
+_WITH_T_STAR = ("patlak", "logan", "mrtm2", "suvr")
+_PLASMA = ("measured", "unmetabolised", "whole-blood")
+_PARENT = ("samples", "hill", "exponential", "power")
+_AIF = ("samples", "feng", "triexp")
+_FASTEST, _SLOWEST = 0.0, 1e5  # s
 _MOST_SAMPLES = 100_000
 
 
@@ -41,7 +37,9 @@ class KineticsRequest:
     Attributes:
         source: Image or table of curves.
         out: Folder to write to.
-        blood: Blood files.
+        blood: Blood files, ``idif:MASK`` or ``population:FILE``.
+        injected_activity: For a population's curve [MBq].
+        weight: Body weight, likewise [kg].
         command: The command line, for the record.
     """
 
@@ -50,12 +48,22 @@ class KineticsRequest:
     blood: tuple[str | Path, ...] = ()
     reference: str | None = None
     t_star: float | None = None
-    model: str = "2TCM"
-    method: str = "exact"
+    model: str | None = None
+    method: str | None = None
     prior: str = "default"
     samples: int = 0
     delay: str = "fit"
+    dispersion: float = 0.0
+    plasma: str = "measured"
+    parent: str = "samples"
+    aif: str = "samples"
+    injected_activity: float | None = None
+    weight: float | None = None
+    extraction: str | None = None
+    glucose: float | None = None
+    lumped_constant: float | None = None
     noise: str = "auto"
+    weights: str = "model"
     mask: Path | None = None
     regions: Path | None = None
     save_draws: bool = False
@@ -80,16 +88,31 @@ class Options:
     """A request's options, read and checked.
 
     Attributes:
+        model: The model.
+        method: Name of the method.
         settings: The method's `Settings`.
         prior: The prior.
         noise: ``auto``, ``estimate``, a level, or standard deviations per frame.
+        weights: ``model``, ``uniform``, ``duration``, or weights per frame.
+        extraction: a and b of Renkin and Crone, or None.
         max_memory: Bound on the run [bytes].
+        derived: What follows from an option: F, CMRglc.
     """
 
+    model: KineticModel
+    method: str
     settings: Any
     prior: Prior
+    extraction: tuple[float, float] | None
     noise: float | str | np.ndarray
+    weights: str | np.ndarray
     max_memory: int | None
+    derived: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of what gets maps, in the order of tables."""
+        return (*self.model.parameters, *self.model.macro, *self.derived)
 
 
 def check_options(request: KineticsRequest) -> Options:
@@ -99,17 +122,22 @@ def check_options(request: KineticsRequest) -> Options:
         UsageError: If an option is unknown, out of range, or contradicts another.
         InputError: If a file it names cannot be read.
     """
-    if request.reference is not None or request.t_star is not None:
-        option = "--reference" if request.reference is not None else "--t-star"
+    if request.method in _PLANNED_METHODS:
         raise UsageError(
-            f"{option} is not built yet", f"there are {', '.join(MODELS)}, with --blood"
+            f"method {request.method!r} is not built yet", f"there are {', '.join(METHODS)}"
         )
-    _not_yet("model", request.model, _PLANNED_MODELS, list(MODELS))
-    _not_yet("method", request.method, _PLANNED_METHODS, list(METHODS))
-    find_model(request.model)
-    kind = find_method(request.method)
+    model, method = resolve(request.model, request.method, request.reference is not None)
+    kind = find_method(method)
+    check_glucose(model, request.glucose, request.lumped_constant)
+    extraction = None if request.extraction is None else find_extraction(request.extraction)
+    if extraction is not None and model.name != "1TCM":
+        raise UsageError(f"--extraction with model {model.name}", "expected model 1TCM")
+    if request.t_star is not None and not _FASTEST <= request.t_star <= _SLOWEST:
+        raise UsageError(f"--t-star is {request.t_star:g}", "expected seconds from TimeZero")
+    if request.t_star is not None and method not in _WITH_T_STAR:
+        raise UsageError(f"--t-star with method {method}", f"expected {', '.join(_WITH_T_STAR)}")
     _check_blood(request)
-    _check_device(request)
+    _check_device(request, method)
     if not 0 <= request.samples <= _MOST_SAMPLES:
         raise UsageError(f"--samples is {request.samples}", f"expected 0 to {_MOST_SAMPLES}")
     if request.save_draws and not request.samples:
@@ -121,35 +149,61 @@ def check_options(request: KineticsRequest) -> Options:
     make_executor(request.engine, request.workers).shutdown()
     prior = find_prior(request.prior)
     delay_option(request.delay, prior)
+    derived = [name for name, on in (("F", extraction), ("CMRglc", request.glucose)) if on]
     return Options(
+        model=model,
+        method=method,
         settings=make_settings(kind.Settings, _settings(request)),
         prior=prior,
+        extraction=extraction,
+        derived=tuple(derived),
         noise=_noise(request.noise),
+        weights=_weights(request.weights),
         max_memory=None if request.max_memory is None else parse_memory(request.max_memory),
     )
 
 
-def _not_yet(what: str, name: str, planned: tuple[str, ...], there: list[str]) -> None:
-    if name in planned and name not in there:
-        raise UsageError(f"{what} {name!r} is not built yet", f"there are {', '.join(there)}")
-
-
 def _check_blood(request: KineticsRequest) -> None:
+    if request.reference is not None:
+        with_blood = {
+            "--blood": bool(request.blood),
+            "--dispersion": bool(request.dispersion),
+            "--plasma": request.plasma != "measured",
+            "--parent": request.parent != "samples",
+            "--aif": request.aif != "samples",
+            "--delay": request.delay != "fit",
+        }
+        for option, given in with_blood.items():
+            if given:
+                raise UsageError(f"{option} with --reference", "expected one of the two")
+        return
     if not request.blood:
-        raise UsageError("no input function", "expected --blood FILE", "name the blood samples")
-    for item in request.blood:
-        if str(item).startswith("idif:"):
-            raise UsageError(
-                f"--blood {item}: image-derived input is not built yet",
-                "expected a *_blood.tsv or *_inputfunction.tsv",
-            )
+        raise UsageError(
+            "no input function", "expected --blood FILE or --reference REGION", "name one"
+        )
+    for option, value, known in (
+        ("--plasma", request.plasma, _PLASMA),
+        ("--parent", request.parent, _PARENT),
+        ("--aif", request.aif, _AIF),
+    ):
+        if value not in known:
+            raise UsageError(f"{option} is {value!r}", f"expected {', '.join(known)}")
+    if not any(str(item).startswith("population:") for item in request.blood):
+        for option, number in (
+            ("--injected-activity", request.injected_activity),
+            ("--weight", request.weight),
+        ):
+            if number is not None:
+                raise UsageError(
+                    f"{option} without a population's curve", "expected --blood population:FILE"
+                )
 
 
-def _check_device(request: KineticsRequest) -> None:
+def _check_device(request: KineticsRequest, method: str) -> None:
     if request.device.partition(":")[0] == "cuda":
         raise UsageError(
             f"--device is {request.device}",
-            f"method {request.method} runs on the CPU only",
+            f"method {method} runs on the CPU only",
             "give --device auto or cpu",
         )
     if request.device not in ("auto", "cpu"):
@@ -173,6 +227,20 @@ def _settings(request: KineticsRequest) -> dict[str, Any]:
             raise UsageError(f"--set {text!r}", "expected NAME=VALUE")
         values[name.strip()] = value.strip()
     return values
+
+
+def _weights(text: str) -> str | np.ndarray:
+    if text.lower().endswith(".tsv"):
+        path = Path(text)
+        columns = read_table(path)
+        if "weight" not in columns:
+            raise InputError(f"no column weight in {path.name}", "expected one weight per frame")
+        return column_numbers(columns["weight"], "weight", path.name)
+    if text not in ("model", "uniform", "duration"):
+        raise UsageError(
+            f"--weights is {text!r}", "expected model, uniform, duration or a .tsv of weights"
+        )
+    return text
 
 
 def _noise(text: str) -> float | str | np.ndarray:

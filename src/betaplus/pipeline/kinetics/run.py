@@ -21,13 +21,35 @@ from betaplus.engine import Journal, Key, content_key, default_workers, work_fol
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
 from betaplus.io.jsons import read_json
 from betaplus.kinetics import fit
-from betaplus.physics.compartments import find_model
 from betaplus.pipeline.kinetics.inputs import Inputs, load_inputs
 from betaplus.pipeline.kinetics.outputs import Names, write_draws, write_kinpar, write_maps
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options, check_options
 from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
 
 __all__ = ["KineticsResult", "run_kinetics"]
+
+_KEYED = (
+    "reference",
+    "t_star",
+    "samples",
+    "delay",
+    "dispersion",
+    "plasma",
+    "parent",
+    "aif",
+    "injected_activity",
+    "weight",
+    "extraction",
+    "glucose",
+    "lumped_constant",
+    "seed",
+    "save_draws",
+    "unit",
+    "radionuclide",
+    "decay_corrected_to",
+    "blood_unit",
+)
+"""Options that a result depends on, besides those that are read into `Options`."""
 
 _REGION_DRAWS = 500  # for the marginals in the report of an image
 _MOST_REGIONS = 200
@@ -41,8 +63,8 @@ class KineticsResult:
     Attributes:
         posterior: Of the voxels or of the curves.
         data: What was analysed.
-        blood: Blood samples.
-        curve: Input curve [Bq/mL].
+        blood: Blood samples, or None with a reference region.
+        curve: Input curve [Bq/mL], or that of the reference region.
         regions: For an image, the region curves.
         region_posterior: Their posterior.
         chosen: Regions to draw.
@@ -54,7 +76,7 @@ class KineticsResult:
 
     posterior: Posterior
     data: PetImage | TacTable
-    blood: InputFunction
+    blood: InputFunction | None
     curve: InputCurve
     regions: TacTable | None
     region_posterior: Posterior | None
@@ -115,12 +137,11 @@ def run_kinetics(
         options = check_options(request)
         _check_out(request.out)
         inputs = load_inputs(request, options)
-    model = find_model(request.model)
     names = Names(
         out=Path(request.out),
         src=source_stem(request.source),
-        model=request.model,
-        parameters=(*model.parameters, *model.macro),
+        model=options.model.name,
+        parameters=options.parameters,
     )
     with Journal.open(
         work_folder(names.out, names.src, "kinetics"),
@@ -175,20 +196,14 @@ def _sweep(names: Names) -> None:
 
 def _key(request: KineticsRequest, options: Options, inputs: Inputs) -> Key:
     settings = {
-        "model": request.model,
-        "method": request.method,
+        "model": options.model.name,
+        "method": options.method,
         "method_settings": options.settings,
         "prior": dict(options.prior),
         "known_delay": options.prior.known_delay,
-        "samples": request.samples,
-        "delay": request.delay,
         "noise": options.noise,
-        "seed": request.seed,
-        "save_draws": request.save_draws,
-        "unit": request.unit,
-        "radionuclide": request.radionuclide,
-        "decay_corrected_to": request.decay_corrected_to,
-        "blood_unit": request.blood_unit,
+        "weights": options.weights,
+        **{name: getattr(request, name) for name in _KEYED},
     }
     return content_key(inputs.files, settings, versions(RESULT_VERSIONS))
 
@@ -213,9 +228,15 @@ def _analyse(
 ) -> KineticsResult:
     survey = inputs.survey
     shared: dict[str, Any] = {
-        "model": request.model,
-        "method": request.method,
+        "model": options.model.name,
+        "method": options.method,
+        "blood": None if inputs.blood is None else inputs.blood.used,
+        "reference": inputs.reference,
         "prior": options.prior,
+        "dispersion": request.dispersion,
+        "extraction": options.extraction,
+        "glucose": request.glucose,
+        "lumped_constant": request.lumped_constant,
         "settings": options.settings,
         "seed": request.seed,
         "progress": progress,
@@ -228,10 +249,11 @@ def _analyse(
     with watch.stage("fit"):
         posterior = fit(
             inputs.data,
-            inputs.blood,
             samples=samples,
             delay=request.delay,
+            t_star=request.t_star,
             noise=options.noise,
+            weights=options.weights,
             mask=None if survey is None else survey.mask,
             engine=request.engine,
             workers=request.workers,
@@ -247,21 +269,25 @@ def _analyse(
         with watch.stage("regions"):
             table_posterior = fit(
                 table,
-                inputs.blood,
                 samples=_REGION_DRAWS if len(table) <= _MOST_REGIONS else 0,
-                delay=posterior.settings["delay"],
+                delay=posterior.settings["delay"] if inputs.blood else "fit",
+                t_star=posterior.settings.get("t_star", request.t_star),
                 noise="estimate" if options.noise == "estimate" else "auto",
+                weights=options.weights,
                 engine="inline",
                 **shared,
             )
-    everything = [*remarks, *inputs.data.remarks, *inputs.blood.remarks, *posterior.remarks]
+    samples_of = inputs.blood.samples if inputs.blood else None
+    about_blood = samples_of.remarks if samples_of else ()
+    everything = [*remarks, *inputs.data.remarks, *about_blood, *posterior.remarks]
     remarks = list(dict.fromkeys(everything))
     codes = np.asarray(posterior.diagnostics["status"])
     seconds = watch.seconds["fit"]
     fitted = int((codes != 0).sum())
     run = {
         "input": Path(request.source).name,
-        "blood": [Path(item).name for item in request.blood],
+        "blood": [Path(str(item)).name for item in request.blood],
+        "reference": None if request.reference is None else Path(request.reference).name,
         "settings": dict(posterior.settings),
         "delay": posterior.settings["delay"],
         "engine": {
@@ -280,7 +306,7 @@ def _analyse(
     return KineticsResult(
         posterior=posterior,
         data=inputs.data,
-        blood=inputs.blood,
+        blood=samples_of,
         curve=inputs.curve,
         regions=table,
         region_posterior=table_posterior,

@@ -11,7 +11,7 @@ from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
 from betaplus.io.labels import load_labels
-from betaplus.io.voxels import iterate_frames, voxel_curves
+from betaplus.io.voxels import iterate_slabs, voxel_curves
 
 __all__ = ["Survey", "survey_image"]
 
@@ -52,7 +52,9 @@ class Survey:
 
 
 def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) -> Survey:
-    """Read an image once, frame by frame.
+    """Read an image once, as its file holds it.
+
+    Sums are taken plane by plane, so that the region curves do not depend on the kind of file.
 
     Args:
         image: Dynamic image.
@@ -72,15 +74,20 @@ def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) 
     region = np.where(asked, region, -1)  # 0: in the mask, without a label
     found, index = np.unique(region, return_inverse=True)
     index = index.reshape(shape)
-    sums = np.zeros((found.size, image.n_frames))
+    sums = np.zeros((image.n_frames, found.size))
     alive = np.zeros(shape, dtype=bool)
     bad = np.zeros(shape, dtype=bool)
-    for t, frame in iterate_frames(image):
-        numbers = np.isfinite(frame)
-        bad |= ~numbers
-        alive |= frame != 0
-        values = np.where(numbers, frame, 0.0).ravel()
-        sums[:, t] = np.bincount(index.ravel(), values, minlength=found.size)
+    for planes, frames, voxels in iterate_slabs(image):
+        n = planes.stop - planes.start
+        bins = (index[:, :, planes] + found.size * np.arange(n)).ravel()
+        by_frame = np.ascontiguousarray(np.moveaxis(voxels, -1, 0))
+        for t, frame in enumerate(by_frame, start=frames.start):
+            numbers = np.isfinite(frame)
+            bad[:, :, planes] |= ~numbers
+            alive[:, :, planes] |= frame != 0
+            values = np.where(numbers, frame, 0.0).ravel()
+            for row in np.bincount(bins, values, minlength=n * found.size).reshape(n, -1):
+                sums[t] += row
     if (bad & asked).any():
         voxel_curves(image, bad & asked)  # says which voxel
     where = image.source.name if image.source else "the image"
@@ -95,6 +102,7 @@ def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) 
             " left out"
         )
     counts = np.bincount(index[kept], minlength=found.size)
+    sums = np.ascontiguousarray(sums.T)
     inside = found >= 0
     mean = sums[inside].sum(0) / counts[inside].sum()
     rows = [i for i, label in enumerate(found) if label in names and counts[i]]
@@ -122,9 +130,9 @@ def _examples(image: PetImage, mask: np.ndarray) -> tuple[np.ndarray, tuple[str,
     """Return the curves of voxels of low, middle and high late activity."""
     late = np.zeros(mask.shape)
     third = image.n_frames - max(1, image.n_frames // 3)
-    for t, frame in iterate_frames(image):
-        if t >= third:
-            late += frame
+    for planes, frames, voxels in iterate_slabs(image):
+        for t in range(max(frames.start, third), frames.stop):
+            late[:, :, planes] += voxels[..., t - frames.start]
     voxels = np.argwhere(mask)
     order = np.argsort(late[mask], kind="stable")
     at = sorted({int(order[round(q * (order.size - 1))]) for q in _EXAMPLES})

@@ -1,0 +1,1 @@
+"""Graphical methods: straight lines through late frames; Patlak, Logan, MRTM2 and SUVR."""
