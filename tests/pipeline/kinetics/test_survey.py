@@ -11,6 +11,10 @@ import pytest
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.image import PetImage
+from betaplus.core.tracer import Tracer
+from betaplus.io.derivatives import write_image
+from betaplus.io.open import load
+from betaplus.io.zarr_images import write_zarr_image
 from betaplus.pipeline.kinetics.survey import survey_image
 
 SHAPE = (4, 5, 3)
@@ -57,6 +61,36 @@ def test_region_means_are_over_the_mask_only(tmp_path: Path) -> None:
         inside = image().data[(values == label) & mask]
         np.testing.assert_allclose(found.curves[row], inside.mean(0), rtol=1e-6)
     assert any("zero in all frames" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_kind_of_file_does_not_matter_to_the_last_bit(tmp_path: Path, labelled: bool) -> None:
+    shape = (9, 40, 37)
+    data = np.random.default_rng(5).lognormal(8, 3, (*shape, len(FRAMES))).astype(np.float32)
+    data[:2] = 0
+    held = PetImage(
+        data=data,
+        affine=np.eye(4),
+        frames=FRAMES,
+        unit="Bq/mL",
+        tracer=Tracer.of("F18"),
+        decay_corrected_to=0.0,
+    )
+    write_image(tmp_path / "a_pet.nii.gz", held)
+    write_zarr_image(tmp_path / "b_pet.zarr", held)
+    regions = None
+    if labelled:
+        values = np.random.default_rng(6).integers(0, 4, shape)
+        regions = labels(tmp_path, values)
+    images = [held, load(tmp_path / "a_pet.nii.gz"), load(tmp_path / "b_pet.zarr")]
+    found = [survey_image(image, None, regions) for image in images]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.mask, found[0].mask)
+        np.testing.assert_array_equal(other.curves, found[0].curves)
+        assert other.names == found[0].names
+    if labelled:
+        inside = data[(values == 2) & found[0].mask].astype(np.float64)
+        np.testing.assert_allclose(found[0].curves[1], inside.mean(0), rtol=1e-12)
 
 
 def test_nan_counts_only_inside_the_mask() -> None:

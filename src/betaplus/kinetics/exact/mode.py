@@ -11,10 +11,11 @@ from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import best_amplitudes, fill_response, log_evidence, products
 from betaplus.kinetics.exact.mixture import cholesky
 
-__all__ = ["find_mode", "follow_ridge"]
+__all__ = ["find_mode", "follow_ridge", "other_modes"]
 
 _STEP = 0.02  # of the finite differences, in prior standard deviations
 _RIDGE_STEP, _RIDGE_END, _RIDGE_MOVES, _RIDGE_DROP = 0.8, 2.6, 4, 8.0
+_APART, _OTHER_MOVES = 1.0, 8
 _F32 = np.float32
 
 
@@ -158,7 +159,7 @@ def find_mode(target, y, weight, z, n_steps, held, U, W, J, factors):
 
 
 @kernel
-def follow_ridge(target, y, weight, z, value, U, W, J, means, factors):
+def follow_ridge(target, y, weight, z, value, U, W, J, means, factors, found):
     """Walk along the first coordinate away from the mode, the others at their best.
 
     Posteriors of two-tissue models run out along curved ridges to large k2 and k3, where no local
@@ -173,16 +174,16 @@ def follow_ridge(target, y, weight, z, value, U, W, J, means, factors):
         U: Work space.
         W: Work space.
         J: Work space, shape (d + 4, frame).
-        means: Overwritten by the points found, shape (M, d).
-        factors: Overwritten by factors of a covariance that joins each to its neighbour.
+        means: Points are appended, shape (M, d).
+        factors: Likewise the factors of a covariance that joins each to its neighbour.
+        found: Rows of `means` in use.
 
     Returns:
-        Number of points.
+        Rows of `means` in use.
     """
     d = z.size
     here, last, local = z.copy(), z.copy(), np.zeros((1, d, d))
     spread = np.zeros((1, d, d))
-    found = 0
     for side in (1.0, -1.0):
         here[:] = z
         last[:] = z
@@ -206,4 +207,54 @@ def follow_ridge(target, y, weight, z, value, U, W, J, means, factors):
                     spread[0, i, j] = total
             cholesky(spread, 0, factors, found)
             found += 1
+    return found
+
+
+@kernel
+def other_modes(target, y, weight, z, value, nodes, scores, U, W, J, means, factors, found):
+    """Search for modes at other values of the first coordinate, from the best node on each side.
+
+    Args:
+        target: The posterior.
+        y: Padded curve in table units.
+        weight: Reciprocal variance shape.
+        z: The mode found first.
+        value: Its log posterior.
+        nodes: The coarse set, shape (n, d).
+        scores: Its log likelihoods, shape (n,).
+        U: Work space.
+        W: Work space.
+        J: Work space, shape (d + 4, frame).
+        means: Modes are appended, shape (M, d).
+        factors: Likewise the factors of their Laplace covariances.
+        found: Rows of `means` in use.
+
+    Returns:
+        Rows of `means` in use.
+    """
+    d = z.size
+    local = np.zeros((1, d, d))
+    for side in (1.0, -1.0):
+        best, top = -1, -1e300
+        for i in range(scores.size):
+            if side * (nodes[i, 0] - z[0]) > _APART:
+                here = scores[i]
+                for j in range(d):
+                    here -= 0.5 * nodes[i, j] * nodes[i, j]
+                if here > top:
+                    best, top = i, here
+        if best < 0 or found == means.shape[0]:
+            continue
+        start = nodes[best].copy()
+        _, _, _, reached = find_mode(target, y, weight, start, _OTHER_MOVES, -1, U, W, J, local)
+        distance = 0.0
+        for j in range(d):
+            distance += (start[j] - z[j]) ** 2
+        if reached < value - _RIDGE_DROP or distance < 0.25 * _APART * _APART:
+            continue
+        for i in range(d):
+            means[found, i] = start[i]
+            for j in range(i + 1):
+                factors[found, i, j] = local[0, i, j]
+        found += 1
     return found

@@ -23,13 +23,13 @@ from betaplus.kinetics.exact.mixture import (
     log_mixture,
     tempered_weights,
 )
-from betaplus.kinetics.exact.mode import find_mode, follow_ridge
+from betaplus.kinetics.exact.mode import find_mode, follow_ridge, other_modes
 
 __all__ = ["Effort", "sample_curve"]
 
 _PILOT_SHARES, _PILOT_WIDTHS = (0.5, 0.2, 0.3), (1.2, 2.5)
 _SHARES, _REFINED_SHARES, _WIDTHS = (0.6, 0.3, 0.1), (0.85, 0.05, 0.1), (1.15, 2.0, 1.3)
-_RIDGE, _ALONG = 6, (0.3, 0.1)  # points along the ridge at most, their share of pilot and rest
+_RIDGE, _ALONG = 8, (0.3, 0.1)  # points along the ridge at most, their share of pilot and rest
 _PILOTS = 3  # at most
 _NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit Gaussian
 _ROUNDS = 4
@@ -273,7 +273,13 @@ def sample_curve(target, points, y, effort, space):
     for j in range(d):
         mean[0, j] = mode[j]
     ridge, ridge_factors = np.zeros((_RIDGE, d)), np.zeros((_RIDGE, d, d))
-    found = follow_ridge(target, y, plug_in, mode, value, space.U, space.W, J, ridge, ridge_factors)
+    found = other_modes(
+        target, y, plug_in, mode, value, points.coarse, scores, space.U, space.W, J,
+        ridge, ridge_factors, 0,
+    )  # fmt: skip
+    found = follow_ridge(
+        target, y, plug_in, mode, value, space.U, space.W, J, ridge, ridge_factors, found
+    )
     pilots, rounds, size, fine = 0, 0, 0.0, False
     first, drawn, used = 0, effort.pilot, 3 + found
     typical = max(b, 0.05 * target.VB.high)

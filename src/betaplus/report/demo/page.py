@@ -24,7 +24,7 @@ from betaplus.report.elements import (
     to_html,
 )
 from betaplus.report.figures import curve_panel, gallery, input_panel
-from betaplus.report.kinetics.limits import KINETICS_LIMITS, MAP_LIMITS, limits
+from betaplus.report.kinetics.limits import limits, limits_of
 from betaplus.report.kinetics.maps import add_diagnostics, add_maps
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
@@ -77,7 +77,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
     page.add_section("C-11 curves", _curves(result), _CURVES_NOTE)
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
-    page.add_section("Limits", limits((*MAP_LIMITS, *KINETICS_LIMITS)))
+    page.add_section("Limits", limits(limits_of(brain.posterior, True)))
     record = {k: v for k, v in run.items() if k != "timings_s"}
     page.add_section("Settings", [
         details("Model, method and prior", field_list(brain.posterior.settings)),

@@ -17,12 +17,15 @@ __all__ = ["input_panel"]
 _DECADES = 1e-4  # of the peak: where the logarithmic axis ends
 
 
-def input_panel(curve: InputCurve, samples: InputFunction | None = None) -> Picture:
+def input_panel(
+    curve: InputCurve, samples: InputFunction | None = None, *, reference: bool = False
+) -> Picture:
     """Return the first minutes on a linear axis and the whole curve on a logarithmic one.
 
     Args:
         curve: Parent plasma and whole blood as the model saw them.
         samples: The blood samples; their parent fraction, where there is one, gets an axis.
+        reference: Whether the curve is that of a reference region.
     """
     from matplotlib.figure import Figure
 
@@ -43,7 +46,7 @@ def input_panel(curve: InputCurve, samples: InputFunction | None = None) -> Pict
         )  # fmt: skip
         early, whole = (figure.add_subplot(grid[0, i]) for i in range(2))
         for axes in (early, whole):
-            _series(axes, curve, samples, factor)
+            _series(axes, curve, samples, factor, reference)
             axes.set_xlabel("time [min]")
             plain_numbers(axes.xaxis)
         early.set_xlim(first, min(first + EARLY / SECONDS_PER_MINUTE, last))
@@ -67,13 +70,18 @@ def input_panel(curve: InputCurve, samples: InputFunction | None = None) -> Pict
             if samples is not None
             else "As the model used it."
         )
-        return picture(figure, "svg", "Input function", caption)
+        name = "Reference region" if reference else "Input function"
+        return picture(figure, "svg", name, caption)
 
 
-def _series(axes: Any, curve: InputCurve, samples: InputFunction | None, factor: float) -> None:
+def _series(
+    axes: Any, curve: InputCurve, samples: InputFunction | None, factor: float, reference: bool
+) -> None:
     minutes = curve.time / SECONDS_PER_MINUTE
     colours = {"plasma": COLOURS["blue"], "whole_blood": COLOURS["red"]}
     lines = (("plasma", "parent plasma"), ("whole_blood", "whole blood"))
+    if reference:
+        lines = (("plasma", "reference region"),)
     for name, label in lines:
         values = factor * np.asarray(getattr(curve, name))
         dashed = (0, (5, 2)) if name == "whole_blood" else "-"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from betaplus.core.posterior import Posterior
+from betaplus.kinetics.models import find_kinetic_model
 from betaplus.report.elements import Html, to_html
 
-__all__ = ["KINETICS_LIMITS", "MAP_LIMITS", "limits"]
+__all__ = ["limits", "limits_of"]
 
-KINETICS_LIMITS = (
+_EVERYWHERE = (
     (
         "The intervals hold if the model does",
         "They cover noise and what the curve leaves open about the parameters. They do not cover a"
@@ -17,17 +19,6 @@ KINETICS_LIMITS = (
         " residuals keep one sign over many frames, distrust the parameters, however small their"
         " SD. Once the noise level is estimated from the curve, chi-square alone says little: look"
         " at the residuals.",
-    ),
-    (
-        "Input function",
-        "It is taken as known. Errors of calibration between counter and scanner, of the"
-        " metabolite correction or of interpolation between samples go into every curve alike and"
-        " are in no interval.",
-    ),
-    (
-        "Delay",
-        "A delay that was fixed is taken as exact. An error of a few seconds changes VB most, and"
-        " K1 to a lesser degree.",
     ),
     (
         "Means of Ki and VT",
@@ -40,7 +31,36 @@ KINETICS_LIMITS = (
         " width of its prior before reading anything into it.",
     ),
 )
-MAP_LIMITS = (
+_BLOOD = (
+    (
+        "Input function",
+        "It is taken as known. Errors of calibration between counter and scanner, of the"
+        " metabolite correction or of interpolation between samples go into every curve alike and"
+        " are in no interval.",
+    ),
+    (
+        "Delay",
+        "A delay that was fixed is taken as exact. An error of a few seconds changes VB most, and"
+        " K1 to a lesser degree.",
+    ),
+)
+_REFERENCE = (
+    (
+        "Reference region",
+        "Its curve is taken as known: its noise and its partial volume go into every region alike"
+        " and are in no interval. The model holds if the region has no specific binding, exchanges"
+        " with plasma like a single compartment and has the non-displaceable volume of the target.",
+    ),
+)
+_GRAPHICAL = (
+    (
+        "Graphical methods",
+        "They hold from t* on, where the plot is straight; t* is a choice. Intervals cover noise"
+        " around the line, not the choice of t*. Logan's plot divides by the noisy curve, which"
+        " biases VT and DVR downwards as noise grows; Patlak's Ki is too low where k4 is above 0.",
+    ),
+)
+_MAPS = (
     (
         "Maps are marginal",
         "Noise is correlated between neighbouring voxels, and each voxel was analysed by itself."
@@ -53,6 +73,18 @@ MAP_LIMITS = (
     ),
 )
 """What is true of maps besides."""
+
+
+def limits_of(posterior: Posterior, maps: bool) -> tuple[tuple[str, str], ...]:
+    """Return what limits a result, each as (heading, text)."""
+    model = find_kinetic_model(posterior.model)
+    graphical = posterior.method in model.methods and "exact" not in model.methods
+    return (
+        *(_MAPS if maps else ()),
+        *_EVERYWHERE[:1],
+        *(_REFERENCE if model.reference else _BLOOD),
+        *(_GRAPHICAL if graphical else _EVERYWHERE[2 if model.reference else 1 :]),
+    )
 
 
 def limits(texts: Iterable[tuple[str, str]]) -> Html:

@@ -15,10 +15,11 @@ from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Posterior
 from betaplus.core.tacs import TacTable
 from betaplus.core.units import SECONDS_PER_MINUTE
+from betaplus.kinetics.models import find_kinetic_model
 from betaplus.report.elements import Html, details, facts, field_list, paragraphs, to_html
 from betaplus.report.figures import input_panel
 from betaplus.report.kinetics.checks import Maps, doubts, joined, key_numbers
-from betaplus.report.kinetics.limits import KINETICS_LIMITS, MAP_LIMITS, limits
+from betaplus.report.kinetics.limits import limits, limits_of
 from betaplus.report.kinetics.maps import add_diagnostics, add_maps
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
@@ -132,11 +133,12 @@ def add_kinetics_sections(
         add_maps(page, posterior, maps, affine)
     if regions is not None and len(regions):
         add_regions(page, regions, region_posterior, chosen)
+    reference = find_kinetic_model(posterior.model).reference
     if input_curve is not None:
-        page.add_section("Input function", input_panel(input_curve, input_function))
+        heading = "Reference region" if reference else "Input function"
+        page.add_section(heading, input_panel(input_curve, input_function, reference=reference))
     add_diagnostics(page, posterior, maps, affine)
-    texts = (*MAP_LIMITS, *KINETICS_LIMITS) if maps else KINETICS_LIMITS
-    page.add_section("Limits", limits(texts))
+    page.add_section("Limits", limits(limits_of(posterior, bool(maps))))
     settings = [details("Model, method and prior", field_list(posterior.settings), opened=True)]
     if run:
         settings.append(details("Run", field_list(run)))
