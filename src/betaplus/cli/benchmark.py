@@ -1,7 +1,8 @@
-"""`betaplus benchmark`: measured accuracy, calibration and speed."""
+"""`betaplus benchmark`: measured accuracy, calibration, speed and memory."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from betaplus.cli.options import Out, Quiet
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure accuracy, calibration and speed.")
+app = typer.Typer(help="Measure accuracy, calibration, speed and memory.")
 
 
 @app.callback()
@@ -22,10 +23,27 @@ def _benchmark() -> None:
 @app.command()
 def kinetics(
     out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="speed, agreement, coverage, calibration, tracers, nuts or scale; repeatable."
+            "  [default: all but nuts and scale, which take long]",
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="Method to judge where one is compared.")
+    ] = "exact",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer curves.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure the kinetic methods against references."""
     from betaplus.pipeline.benchmark.kinetics import benchmark_kinetics
+    from betaplus.report.benchmark import benchmark_report
 
-    benchmark_kinetics(out, quick=quick, progress=console(quiet))
+    result = benchmark_kinetics(
+        out, quick=quick, progress=console(quiet), parts=tuple(part or ()), method=method
+    )
+    path = benchmark_report(Path(out) / "benchmark_kinetics_report.html", result)
+    if not quiet:
+        typer.echo(f"report: {path}")

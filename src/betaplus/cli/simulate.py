@@ -23,8 +23,11 @@ def dynamic(
     out: Out,
     tracer: Tracer = "FDG",
     dose_fraction: Dose = 1.0,
-    size: Annotated[str, typer.Option(help="small or full.")] = "small",
+    size: Annotated[str, typer.Option(help="small, full or large.")] = "small",
     partial_volume: Annotated[float, typer.Option(help="Width of the resolution [mm].")] = 0.0,
+    format: Annotated[
+        str, typer.Option(metavar="nii.gz|zarr", help="What images are written as.")
+    ] = "nii.gz",
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -38,6 +41,7 @@ def dynamic(
         dose_fraction=dose_fraction,
         size=size,
         partial_volume=partial_volume,
+        format=format,
         seed=seed,
         overwrite=overwrite,
         progress=console(quiet),

@@ -14,6 +14,7 @@ from betaplus.core.input_function import InputFunction
 from betaplus.io.blood import load_blood
 from betaplus.kinetics.blood import aif
 from betaplus.kinetics.blood.aif import fit_aif, with_aif_model
+from betaplus.kinetics.blood.parent_fraction import with_parent_model
 from betaplus.simulation.input_functions import feng as simulated_feng
 from betaplus.simulation.input_functions import sample_times
 
@@ -133,7 +134,7 @@ def test_samples_are_plasma_times_parent_fraction_and_blood_stays_as_measured():
         np.interp(fine, curve.time, curve.whole_blood), expected, rtol=1e-9, atol=1e-9
     )
     assert curve.remarks[0] == "from a syringe"
-    said = r"parent plasma by Feng's model, RMS \S+ Bq/mL at 56 samples, area [+-]0\.\d %"
+    said = r"parent plasma by Feng's model, RMS \S+ Bq/mL at 56 samples, area [+-]0\.\d % from .*"
     assert re.fullmatch(said, curve.remarks[-1])
     # Total plasma, not parent, stands in for whole blood that nobody measured.
     alone = InputFunction(time=TIMES, plasma=exact / fraction, parent_fraction=fraction)
@@ -156,6 +157,32 @@ def test_late_blood_and_whole_blood_alone():
     plasma = blood_of(feng(TIMES, *TRUTH["feng"][1])[late], TIMES[late] + 1)
     text = " / ".join(with_aif_model(plasma, "feng", END).remarks)
     assert "extrapolated" not in text and "prepended" not in text
+
+
+def test_a_model_that_does_not_follow_is_said_to_miss():
+    """Two boluses are no bolus."""
+    exact = feng(TIMES, *TRUTH["feng"][1])
+    assert not any("misses" in r for r in with_aif_model(blood_of(exact), "feng", END).remarks)
+    twice = blood_of(exact + feng(TIMES - 240.0, *TRUTH["feng"][1]))
+    remark = with_aif_model(twice, "feng", END).remarks[-1]
+    assert re.fullmatch(r"that model misses the samples by \d\d % of the peak", remark)
+
+
+def test_models_of_parent_fraction_and_plasma_chain(reference_data):
+    """[11C]MC1: Hill's fraction first, then Feng's plasma: the area stays that of the samples."""
+    path = next((reference_data / "bids_mc1" / "sub-04").rglob("*ses-baseline*_blood.tsv"))
+    blood = with_parent_model(load_blood(path), "hill")
+    curve = with_aif_model(blood, "feng", 7200.0)
+    plain = load_blood(path).curve(7200.0)
+    areas = [np.trapezoid(c.plasma, c.time) for c in (curve, plain)]
+    assert areas[0] / areas[1] == pytest.approx(1.0, abs=0.07)
+    assert [r.split(",")[0] for r in curve.remarks if " by " in r and "RMS" in r] == [
+        "parent fraction by Hill's function",
+        "parent plasma by Feng's model",
+    ]
+    fine = np.linspace(0, 7200, 2001)
+    whole = [np.interp(fine, c.time, c.whole_blood) for c in (curve, plain)]
+    np.testing.assert_allclose(*whole, rtol=1e-9, atol=1e-12)
 
 
 def test_refusals(monkeypatch):

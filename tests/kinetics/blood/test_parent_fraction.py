@@ -77,6 +77,9 @@ def test_scipy_finds_the_same_minimum_and_covariance(model):
     )
     assert tuple(fit.parameters.values()) == pytest.approx(theirs, rel=1e-4)
     np.testing.assert_allclose(fit.covariance, covariance, rtol=2e-3, atol=1e-12)
+    squares = np.sum((np.clip(fraction, 0, 1) - curve(TIMES / 60, *theirs)) ** 2)
+    assert fit.rms == pytest.approx(np.sqrt(squares / 13), rel=1e-6)
+    assert fit.aicc == pytest.approx(13 * np.log(squares / 13) + 8 + 2 * 4 * 5 / (13 - 4 - 1))
 
 
 @pytest.mark.parametrize("model", TRUTH)
@@ -125,6 +128,8 @@ def test_curves_and_draws_stay_between_0_and_1():
         fit = fit_parent_fraction(blood_of(fraction), model)
         values = fit.draws(np.linspace(-100, 20_000, 300), 200, seed=1)
         assert values.min() >= 0 and values.max() <= 1 and np.isfinite(values).all()
+        if model == "hill":
+            assert values.min() > 0  # draws beyond a bound are drawn again, not cut off at it
 
 
 def test_samples_are_interpolated_and_carry_no_uncertainty():
