@@ -163,6 +163,104 @@ def test_two_files_become_one(tmp_path):
         load_blood([])
 
 
+def two_recordings(folder, manual, unit="kBq/mL", column="whole_blood_radioactivity"):
+    """A sampler to 60 s that reads t + 1, and manual samples."""
+    sampler = f"time\t{column}\n0\t0\n" + "".join(f"{t}\t{t + 1}\n" for t in range(5, 65, 5))
+    fields = {column: {"Units": "kBq/mL"}, "time": {"Units": "s"}}
+    one = write(folder, sampler, fields, "a_recording-autosampler_blood")
+    rows = f"time\t{column}\n" + "".join(f"{t}\t{v}\n" for t, v in manual)
+    fields = {column: {"Units": unit}, "time": {"Units": "s"}}
+    return one, write(folder, rows, fields, "a_recording-manual_blood")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("column", ["whole_blood_radioactivity", "plasma_radioactivity"])
+def test_the_denser_file_is_used_where_two_overlap(tmp_path, swapped, column):
+    manual = [(-5, 0), (12, 13 * 1.2), (33, 34 * 1.2), (47, 48 * 1.2), (90, 40), (600, 10)]
+    pair = two_recordings(tmp_path, manual, column=column)
+    blood = load_blood(pair[::-1] if swapped else pair)
+    values = blood.plasma if column.startswith("plasma") else blood.whole_blood
+    np.testing.assert_array_equal(
+        blood.time, np.unique([*range(0, 65, 5), -5, 12, 33, 47, 90, 600])
+    )
+    known = np.isfinite(values)
+    np.testing.assert_array_equal(blood.time[known], [-5, *range(0, 65, 5), 90, 600])
+    np.testing.assert_array_equal(values[known], [0, 0, *range(6, 66, 5), 40, 10])
+    said = next(remark for remark in blood.remarks if "differ" in remark)
+    assert "from a_recording-autosampler_blood.tsv from 0 to 60 s" in said
+    assert "from a_recording-manual_blood.tsv outside" in said
+    assert said.endswith("; they differ by 20 % (median of 3 samples in common)")
+
+
+def test_files_that_do_not_overlap_or_hardly(tmp_path):
+    blood = load_blood(two_recordings(tmp_path, [(90, 40), (600, 10)]))
+    np.testing.assert_array_equal(blood.time, [*range(0, 65, 5), 90, 600])
+    assert np.isfinite(blood.whole_blood).all()
+    assert not any("common" in remark for remark in blood.remarks)
+    blood = load_blood(two_recordings(tmp_path, [(12, 900), (47, 900), (600, 10)]))
+    assert any("2 samples in common are too few to compare" in r for r in blood.remarks)
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit", "refused"),
+    [
+        (1.45, "kBq/mL", False),
+        (1 / 1.45, "kBq/mL", False),
+        (1.6, "kBq/mL", True),
+        (1 / 1.6, "kBq/mL", True),
+        (1.0, "Bq/mL", True),
+        (1000.0, "Bq/mL", False),
+    ],
+)
+def test_gross_disagreement_is_refused(tmp_path, factor, unit, refused):
+    manual = [(0, 0), *((t, factor * (t + 1)) for t in (12, 33, 47)), (90, 40 * factor)]
+    pair = two_recordings(tmp_path, manual, unit)
+    if not refused:
+        assert load_blood(pair).whole_blood is not None
+        return
+    with pytest.raises(InputError, match=r"by a factor of 1(\.6|000) \(median of 3 samples in"):
+        load_blood(pair)
+
+
+def test_equally_dense_files_and_fractions_in_two_files_are_refused(tmp_path):
+    one, two = two_recordings(tmp_path, [(t, t + 1) for t in range(0, 65, 5)])
+    with pytest.raises(InputError, match=r"whole_blood is in both .* neither of them denser"):
+        load_blood([one, two])
+    with pytest.raises(InputError, match="parent_fraction is in both"):
+        rows = "time\tmetabolite_parent_fraction\n0\t1\n600\t0.4\n"
+        load_blood([write(tmp_path), write(tmp_path, rows, name="sub-01_other_blood")])
+    aif, plasma = two_recordings(tmp_path, [(90, 9)], column="plasma_radioactivity")
+    corrected = aif.read_text().replace("plasma_radioactivity", "AIF")
+    fields = {"AIF": {"Units": "kBq/mL"}, "time": {"Units": "s"}}
+    with pytest.raises(InputError, match="plasma is in both"):
+        load_blood([write(tmp_path, corrected, fields, "a_inputfunction"), plasma])
+
+
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [((None, None), None), ((False, None), False), ((False, False), False), ((False, True), True)],
+)
+def test_dispersion(tmp_path, stated, found):
+    pair = two_recordings(tmp_path, [(90, 40), (600, 10)])
+    for path, value in zip(pair, stated, strict=True):
+        beside = path.with_suffix(".json")
+        fields = json.loads(beside.read_text())
+        beside.write_text(
+            json.dumps(fields if value is None else fields | {"DispersionCorrected": value})
+        )
+    blood = load_blood(pair)
+    assert blood.dispersion_corrected is found
+    write_blood(tmp_path / "x_blood.tsv", blood)
+    assert load_blood(tmp_path / "x_blood.tsv").dispersion_corrected is found
+    written = json.loads((tmp_path / "x_blood.json").read_text())
+    assert written.get("DispersionCorrected") is found
+
+
+def test_dispersion_that_is_neither(tmp_path):
+    with pytest.raises(InputError, match=r"DispersionCorrected is 'no' in sub-01_blood\.json"):
+        load_blood(write(tmp_path, ROWS, {**FIELDS, "DispersionCorrected": "no"}))
+
+
 @pytest.mark.parametrize("kind", ["total", "parent"])
 def test_written_blood_is_read_back_bit_equal(tmp_path, kind):
     rng = np.random.default_rng(2)
@@ -233,3 +331,40 @@ def test_real_examples(reference_data, name, end, plasma, whole_blood, peak):
     text = " / ".join(curve.remarks)
     assert ("no whole blood" in text) != whole_blood
     assert ("no plasma" in text) != plasma
+
+
+@pytest.mark.parametrize(
+    ("study", "last", "common", "off", "late"),
+    [("pet001", 900, 3, "19 %", 7), ("pet004", 4673, 9, "38 %", 3)],
+)
+def test_real_recordings_of_one_scan(reference_data, study, last, common, off, late):
+    """Both files hold whole blood: the sampler's to its end, manual samples after it."""
+    found = sorted((reference_data / "pet_bids_blood" / study).rglob("*_blood.tsv"))
+    sampler, manual = (load_blood(path) for path in found)
+    blood = load_blood(found)
+    early = blood.time <= last
+    for ours, theirs in ((early, sampler), (~early, manual)):
+        known = ours & np.isfinite(blood.whole_blood)
+        own = theirs.time <= last if theirs is sampler else theirs.time > last
+        np.testing.assert_array_equal(blood.whole_blood[known], theirs.whole_blood[own])
+    assert (np.isfinite(blood.whole_blood) & ~early).sum() == late
+    np.testing.assert_array_equal(
+        blood.plasma[np.isfinite(blood.plasma)], manual.plasma[np.isfinite(manual.plasma)]
+    )
+    said = next(remark for remark in blood.remarks if "differ" in remark)
+    assert f"differ by {off} (median of {common} samples in common)" in said
+    assert all(path.name in said for path in found)
+    assert blood.dispersion_corrected is False
+    assert blood.curve(7200.0).time[-1] == 7200.0
+
+
+def test_a_sample_before_the_injection_keeps_the_rise():
+    """The line from a sample before the injection to the first after it is cut, not dropped."""
+    blood = InputFunction(
+        time=np.array([-5.0, 10.0, 20.0, 60.0]),
+        plasma=np.array([0.0, 30.0, 20.0, 10.0]),
+        plasma_kind="parent",
+    )
+    curve = blood.curve(60.0)
+    assert curve.time[0] == 0.0
+    assert np.interp(5.0, curve.time, curve.plasma) == pytest.approx(20.0)

@@ -149,7 +149,7 @@ class InputFunction:
             remarks.append("no plasma: whole blood stands in for it")
         assert plasma is not None and blood is not None
         fraction = self._fraction(remarks)
-        knots = [plasma[0], blood[0]]
+        knots = [plasma[0], blood[0], np.array([self.injection])]
         if fraction is not None:
             end = max(plasma[0][-1], blood[0][-1])
             knots += [fraction[0], _fine_grid(self.injection, end)]

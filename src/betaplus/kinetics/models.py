@@ -71,7 +71,9 @@ def find_kinetic_model(name: str) -> KineticModel:
         UsageError: If there is none.
     """
     if name not in KINETIC_MODELS:
-        raise UsageError(f"model {name!r} is unknown", f"expected one of {', '.join(KINETIC_MODELS)}")
+        raise UsageError(
+            f"model {name!r} is unknown", f"expected one of {', '.join(KINETIC_MODELS)}"
+        )
     return KINETIC_MODELS[name]
 
 

@@ -107,6 +107,7 @@ def draw_blood(
         unit="Bq/mL",
         plasma_kind="total",
         injection=0.0,
+        dispersion_corrected=False,
     )
 
 

@@ -30,6 +30,7 @@ _SEARCHED = 250  # samples that the search for starts looks at
 _STRAIGHT = 5e-4  # of the curve: how far straight lines between knots may be off
 _FIRST_STEP = 0.05  # relative spacing of knots before they are refined
 _LEAST_STEP = 1e-3  # s
+_MISFIT = 0.1  # of the peak: a larger RMS is worth a remark
 _OF_SAMPLES = ("plasma extrapolated", "zero prepended to plasma")
 
 
@@ -91,12 +92,14 @@ class AifFit:
         unit = self.blood.unit
         remark = (
             f"parent plasma by {AIF_MODELS[self.model].model.what}, RMS {self.rms:.3g} {unit}"
-            f" at {self.time.size} samples, area {100 * (self.area - 1):+.1f} %"
+            f" at {self.time.size} samples, area {100 * (self.area - 1):+.1f} % from straight lines"
         )
         remarks = [text for text in base.remarks if not text.startswith(_OF_SAMPLES)]
-        return InputCurve(
-            knots, plasma, plasma if whole is None else whole, unit, (*remarks, remark)
-        )
+        remarks.append(remark)
+        off = self.rms / float(self.plasma.max())
+        if off > _MISFIT:
+            remarks.append(f"that model misses the samples by {100 * off:.0f} % of the peak")
+        return InputCurve(knots, plasma, plasma if whole is None else whole, unit, tuple(remarks))
 
     @property
     def _x(self) -> np.ndarray:

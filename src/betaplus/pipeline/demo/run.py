@@ -25,10 +25,12 @@ from betaplus.pipeline.kinetics import KineticsRequest, KineticsResult, run_kine
 from betaplus.pipeline.run_record import Stopwatch, run_record
 from betaplus.simulation import simulate_dynamic, simulate_tacs
 from betaplus.simulation.curves import BoxPrior
+from betaplus.simulation.reference_tacs import REFERENCE_REGION, simulate_reference_tacs
 
 __all__ = ["DemoResult", "run_demo"]
 
 _NOT_BRAIN = ("SoftTissue", "Skull", "CSF", "VenousSinus", "CarotidArtery")
+_PARTS = ("simulated", "kinetics", "curves", "reference", "report.html", "demo.png")
 _QUICK_SLICES = 2
 _TRUE = ("K1", "k2", "k3", "k4", "VB", "Ki")
 _REVERSIBLE: BoxPrior = {
@@ -57,6 +59,9 @@ class DemoResult:
         curves: Method to its result on the table of C-11 curves.
         curve_truth: Parameter to true values of those curves.
         curve_agreement: Method to parameter to how they meet.
+        logan: Logan's plot of those curves.
+        reference: Model to its result on curves with a reference region, without blood.
+        reference_truth: Parameter to true values of those curves.
         run: Timings and versions.
         out: The folder.
     """
@@ -68,6 +73,9 @@ class DemoResult:
     curves: dict[str, KineticsResult]
     curve_truth: dict[str, np.ndarray]
     curve_agreement: dict[str, dict[str, Agreement]]
+    logan: KineticsResult
+    reference: dict[str, KineticsResult]
+    reference_truth: dict[str, np.ndarray]
     run: dict
     out: Path
 
@@ -80,7 +88,8 @@ class DemoResult:
         return [
             f"FDG brain: posteriors of {voxels:,} voxels in {seconds:.0f} s",
             f"truth inside the 90 % interval: {shares}",
-            f"C-11 curves: {_CURVES}, by {' and '.join(self.curves)}",
+            f"C-11 curves: {_CURVES}, by {', '.join(self.curves)} and Logan's plot",
+            f"without blood: {', '.join(self.reference)} from a reference region",
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -100,7 +109,7 @@ def run_demo(
     """Simulate, fit and compare; everything but the demo's own report is on disk afterwards.
 
     Args:
-        out: Folder to write to: ``simulated``, ``kinetics`` and ``curves`` come to lie in it.
+        out: Folder to write to; its parts come to lie in it.
         quick: Fit two slices only.
         seed: Seed of the scan and of the fit.
         overwrite: Replace an earlier demo.
@@ -159,7 +168,26 @@ def run_demo(
                 progress,
                 kinetics_report,
             )
-            for method in ("exact", "nlls")
+            for method in ("exact", "nlls", "logan")
+        }
+        logan = curves.pop("logan")
+    with watch.stage("reference region"):
+        without_blood = simulate_reference_tacs(out / "reference", seed=seed, overwrite=overwrite)
+        reference = {
+            model: _kinetics(
+                KineticsRequest(
+                    source=without_blood["tacs"],
+                    reference=REFERENCE_REGION,
+                    out=out / "reference" / model,
+                    model=model,
+                    method=method,
+                    seed=seed,
+                    overwrite=overwrite,
+                ),
+                progress,
+                kinetics_report,
+            )
+            for model, method in (("SRTM", "exact"), ("MRTM2", "mrtm2"), ("RefLogan", "logan"))
         }
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
@@ -172,6 +200,9 @@ def run_demo(
         curves=curves,
         curve_truth=curve_truth,
         curve_agreement={m: agreement(r.posterior, curve_truth) for m, r in curves.items()},
+        logan=logan,
+        reference=reference,
+        reference_truth=read_truth_table(without_blood["truth/kinpar"]),
         run=run,
         out=out,
     )
@@ -179,7 +210,7 @@ def run_demo(
 
 def _make_room(out: Path, overwrite: bool) -> None:
     """Refuse an earlier demo, or remove it: its parts would not belong to this one."""
-    parts = [out / name for name in ("simulated", "kinetics", "curves", "report.html", "demo.png")]
+    parts = [out / name for name in _PARTS]
     there = [part for part in parts if part.exists()]
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file", "expected a folder", "choose another -o")

@@ -12,6 +12,7 @@ from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
 from betaplus.report.demo.showcase import write_showcase
+from betaplus.report.demo.volumes import REFERENCE_NOTE, reference_tables, total_volumes
 from betaplus.report.elements import (
     Html,
     details,
@@ -75,6 +76,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
         add_regions(page, brain.regions, _without_draws(brain.region_posterior), shown)
     page.add_section("Input function", input_panel(brain.curve, brain.blood))
     page.add_section("C-11 curves", _curves(result), _CURVES_NOTE)
+    page.add_section("Without blood", reference_tables(result), REFERENCE_NOTE)
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))
@@ -221,6 +223,7 @@ def _curves(result: DemoResult) -> list[object]:
     return [
         intervals(posteriors, result.curve_truth, names, _INTERVALS),
         table(header, rows, caption=f"{len(names)} curves: shares are of {len(names)}."),
+        total_volumes(result),
         gallery(panels),
     ]
 

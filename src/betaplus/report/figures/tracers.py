@@ -39,6 +39,9 @@ def agreement_panel(rows: Sequence[Mapping[str, Any]], name: str) -> Picture:
                 x[misfit], y[misfit], "o", ms=3, mew=0.6, mfc="none", mec=COLOURS["red"], alpha=0.8
             )
         left.set(xlim=(low, high), ylim=(low, high), xscale="log", yscale="log")
+        ticks = [v for v in (0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30) if low <= v <= high]
+        left.set_xticks(ticks)
+        left.set_yticks(ticks)
         left.set_xlabel("VT, 2TCM [mL/cm3]")
         left.set_ylabel("VT, Logan [mL/cm3]")
         left.set_title(f"[11C]{name}, {len(rows)} curves", loc="left", color=COLOURS["soft"])
