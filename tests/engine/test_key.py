@@ -91,6 +91,42 @@ def test_a_folder_counts_names_and_content(tmp_path):
     assert make(series) != first
 
 
+def test_a_folder_s_key_does_not_depend_on_place_or_order(tmp_path):
+    files = {"zarr.json": b"{}", "data/c/0/0": b"x", "data/c/0/1": b"y", "data/c/10/0": b""}
+    keys = []
+    for place, names in (("one.zarr", list(files)), ("two.zarr", list(reversed(files)))):
+        for name in names:
+            path = tmp_path / place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files[name])
+        keys.append(make(tmp_path / place))
+    assert keys[0] == keys[1]
+    (tmp_path / "two.zarr" / "data" / "empty").mkdir()
+    assert make(tmp_path / "two.zarr") == keys[0]  # only files hold anything
+
+
+@pytest.mark.parametrize("change", ["other bytes", "swapped", "one gone", "one more", "moved on"])
+def test_any_file_of_a_folder_counts(tmp_path, change):
+    chunks = tmp_path / "a.zarr" / "c"
+    chunks.mkdir(parents=True)
+    for name, content in (("0", b"x"), ("1", b"y")):
+        (chunks / name).write_bytes(content)
+    first = make(tmp_path / "a.zarr")
+    if change == "other bytes":
+        (chunks / "1").write_bytes(b"z")
+    elif change == "swapped":
+        (chunks / "0").write_bytes(b"y")
+        (chunks / "1").write_bytes(b"x")
+    elif change == "one gone":
+        (chunks / "1").unlink()
+    elif change == "one more":
+        (chunks / "2").write_bytes(b"")
+    elif change == "moved on":
+        (chunks / "0").write_bytes(b"xy")
+        (chunks / "1").write_bytes(b"")
+    assert make(tmp_path / "a.zarr").changes(first.parts) == ["inputs.image"]
+
+
 def test_what_cannot_be_read_or_written_down_is_refused(tmp_path, image):
     with pytest.raises(InputError, match=r"gone\.nii cannot be read"):
         make(tmp_path / "gone.nii")

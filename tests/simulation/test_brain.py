@@ -89,6 +89,27 @@ def test_anatomy_does_not_depend_on_the_field_of_view():
     assert np.isin(part, nuclei).any()
 
 
+@pytest.mark.parametrize("planes", [3, 7, 32])
+def test_labels_do_not_depend_on_how_many_planes_are_made_at_a_time(phantom, monkeypatch, planes):
+    monkeypatch.setattr("betaplus.simulation.brain._SLAB", planes)
+    assert np.array_equal(make_brain("small", 0).labels, phantom.labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_large_head_has_a_million_voxels(seed):
+    large = make_brain("large", seed)
+    assert 1_000_000 < (large.labels > 0).sum() < 1_400_000
+    full = make_brain("full", seed)
+    at = np.argwhere(full.labels > 0)[::97]
+    world = at @ full.affine[:3, :3].T + full.affine[:3, 3]
+    near = np.rint((world - large.affine[:3, 3]) / large.voxel).astype(int)
+    same = large.labels[tuple(near.T)] == full.labels[tuple(at.T)]
+    assert same.mean() > 0.8  # the same head: they differ at the edges of regions only
+    for border in (large.labels[0], large.labels[-1], large.labels[:, 0], large.labels[:, :, -1]):
+        assert not border.any()
+
+
 def test_unknown_size_is_named():
     with pytest.raises(UsageError, match="'huge' is unknown"):
         make_brain("huge", 0)

@@ -116,6 +116,28 @@ def test_bit_equal_on_another_number_of_threads(written, scan):
     assert np.array_equal(betaplus.load(paths["truth/pet"]).data[...], scan.clean)
 
 
+def test_a_zarr_study_is_the_same_and_replaces_the_other(tmp_path, scan):
+    out = tmp_path / "out"
+    (out / "truth").mkdir(parents=True)
+    for name in ("sub-01_pet.nii.gz", "sub-01_pet.json", "truth/sub-01_pet.nii.gz"):
+        (out / name).write_text("of an earlier simulation")
+    with pytest.raises(OutputError, match=r"sub-01_pet\.nii\.gz exists"):
+        simulate_dynamic(out, seed=3, format="zarr")
+    paths = simulate_dynamic(out, seed=3, format="zarr", overwrite=True)
+    assert paths["pet"].name == paths["truth/pet"].name == "sub-01_pet.zarr"
+    assert all(path.exists() for path in paths.values())
+    assert not list(out.rglob("*_pet.nii.gz")) and not list(out.rglob("*_pet.json"))
+    image, truth = betaplus.load(paths["pet"]), betaplus.load(paths["truth/pet"])
+    assert np.array_equal(image.data[...], scan.image)
+    assert np.array_equal(truth.data[...], scan.clean)
+    assert image.frames == scan.profile.frames and not image.remarks
+    assert image.tracer.name == "FDG" and image.metadata["ReconMethodName"] == "simulated"
+    with pytest.raises(OutputError, match=r"sub-01_pet\.zarr exists"):
+        simulate_dynamic(out, seed=3)
+    simulate_dynamic(out, seed=3, overwrite=True)
+    assert not list(out.rglob("*.zarr"))
+
+
 def test_seeds_differ_in_everything(scan, reversible):
     assert not np.array_equal(reversible.phantom.labels, scan.phantom.labels)
     assert reversible.delay != scan.delay
@@ -199,7 +221,13 @@ def test_an_earlier_simulation_is_kept_and_mistakes_write_nothing(written, tmp_p
     out, _ = written
     with pytest.raises(OutputError, match=r"sub-01_pet\.nii\.gz exists"):
         simulate_dynamic(out)
-    for mistake in ({"tracer": "XYZ"}, {"size": "huge"}, {"dose_fraction": 0.0}, {"noise": -1.0}):
+    for mistake in (
+        {"tracer": "XYZ"},
+        {"size": "huge"},
+        {"format": "mat"},
+        {"dose_fraction": 0.0},
+        {"noise": -1.0},
+    ):
         with pytest.raises(UsageError):
             simulate_dynamic(tmp_path / "new", **mistake)
     assert not (tmp_path / "new").exists()

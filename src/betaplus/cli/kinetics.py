@@ -105,6 +105,14 @@ def kinetics(
         str,
         typer.Option(metavar="samples|...", help="Plasma curve: samples, feng or triexp."),
     ] = "samples",
+    input_draws: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Average over N draws of the parent fraction's model, so that its uncertainty"
+            " reaches the parameters.",
+        ),
+    ] = 0,
     injected_activity: Annotated[
         float | None,
         typer.Option(metavar="MBQ", help="For population:FILE, where the sidecar lacks it."),
@@ -155,6 +163,17 @@ def kinetics(
     save_draws: Annotated[
         bool, typer.Option("--save-draws", help="Keep the draws, as zarr.")
     ] = False,
+    compare_models: Annotated[
+        bool,
+        typer.Option("--compare-models", help="Probabilities of 1TCM, 2TCM3k and 2TCM besides."),
+    ] = False,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="k2, k3, k4, VB or delay: one value for all curves of a table.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method."),
@@ -197,6 +216,7 @@ def kinetics(
         plasma=plasma,
         parent=parent,
         aif=aif,
+        input_draws=input_draws,
         injected_activity=injected_activity,
         weight=weight,
         extraction=extraction,
@@ -207,6 +227,8 @@ def kinetics(
         mask=mask,
         regions=regions,
         save_draws=save_draws,
+        compare_models=compare_models,
+        share=share,
         settings=tuple(settings or ()),
         config=config,
         unit=unit,
@@ -249,4 +271,6 @@ def write_report(path: Path, result: KineticsResult) -> None:
         run=result.run,
         remarks=result.remarks,
         chosen=result.chosen,
+        comparison=result.comparison,
+        region_comparison=result.region_comparison,
     )

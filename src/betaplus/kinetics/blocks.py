@@ -14,7 +14,7 @@ from betaplus.kinetics.models import find_kinetic_model
 
 __all__ = ["FitContext", "fit_in_blocks"]
 
-_PROGRAM = 500 << 20  # bytes: interpreter, torch, numba, response tables
+_PROGRAM = 600 << 20  # bytes: interpreter, torch, numba, response tables, reading, the report
 _SPAWNED = 900 << 20  # bytes: a worker process with torch, numba and its tables
 
 

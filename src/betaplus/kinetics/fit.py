@@ -22,7 +22,7 @@ from betaplus.kinetics.glucose import check_glucose, with_glucose
 from betaplus.kinetics.graphical.once import check_t_star, chosen_once
 from betaplus.kinetics.input import input_curve
 from betaplus.kinetics.leaning import leaning_remarks
-from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.kinetics.method import QUANTILES, Task, find_method, make_settings
 from betaplus.kinetics.models import resolve
 from betaplus.kinetics.noise_option import noise_option, weights_option
 from betaplus.kinetics.prior import Prior, find_prior
@@ -54,6 +54,7 @@ def fit(
     mask: np.ndarray | None = None,
     seed: int = 0,
     settings: Any = None,
+    quantiles: tuple[float, ...] = QUANTILES,
     predict: bool | None = None,
     engine: str = "threads",
     workers: int | None = None,
@@ -89,6 +90,7 @@ def fit(
         mask: Voxels to fit, shape (X, Y, Z).
         seed: Seed of the run.
         settings: Settings of the method: its `Settings`, a mapping, or None.
+        quantiles: Levels of the quantiles; 0.05, 0.5 and 0.95 must be among them.
         predict: Whether to keep posterior predictive curves; by default for tables only.
         engine: ``threads``, ``inline`` or ``processes``.
         workers: Blocks at work at a time; the cores available if None.
@@ -111,6 +113,9 @@ def fit(
         settings = make_settings(kind.Settings, settings or {})
     if not 0 <= samples <= _MOST_SAMPLES:
         raise UsageError(f"{samples} samples", f"expected 0 to {_MOST_SAMPLES}")
+    if not set(QUANTILES) <= set(quantiles) or not all(0 < level < 1 for level in quantiles):
+        wanted = ", ".join(f"{level:g}" for level in QUANTILES)
+        raise UsageError(f"quantiles {quantiles}", f"expected {wanted} and others between 0 and 1")
     if extraction is not None and found.name != "1TCM":
         raise UsageError(f"flow from K1 with model {found.name}", "expected model 1TCM")
     check_glucose(found, glucose, lumped_constant)
@@ -138,6 +143,7 @@ def fit(
         samples=samples,
         seed=seed,
         predict=curves.mask is None if predict is None else predict,
+        quantiles=quantiles,
         reference=means,
         dispersion=dispersion,
         t_star=t_star,
@@ -152,6 +158,9 @@ def fit(
     context = FitContext(method, settings, task, curves.values)
     grid = len(curves.values) if curves.mask is None else curves.mask.size
     results, counts = fit_in_blocks(context, grid, engine, workers, max_memory, journal, progress)
+    # The curves are not read again, and the maps take their place in memory.
+    context.values = np.empty((0, len(curves.frames)), dtype=np.float32)
+    curves = dataclasses.replace(curves, values=context.values)
     used = {
         **about_delay,
         **chosen,

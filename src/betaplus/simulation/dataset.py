@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from betaplus.io.derivatives import (
     write_table,
     write_tacs,
 )
+from betaplus.io.jsons import sidecar_path
+from betaplus.io.zarr_images import write_zarr_image
 from betaplus.simulation.subject import PARAMETERS
 from betaplus.simulation.tracers import TracerProfile
 
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
     from betaplus.simulation.brain import BrainPhantom
     from betaplus.simulation.dynamic import DynamicScan
 
-__all__ = ["pet_fields", "refuse_existing", "region_means", "write_dynamic"]
+__all__ = ["FORMATS", "pet_fields", "refuse_existing", "region_means", "write_dynamic"]
+
+FORMATS = ("nii.gz", "zarr")
+"""What an image can be written as."""
 
 _SOURCE = "sub-01"
 
@@ -41,7 +47,7 @@ def refuse_existing(out: Path, overwrite: bool) -> None:
     """
     if overwrite:
         return
-    for name in (f"{_SOURCE}_pet.nii.gz", f"{_SOURCE}_tacs.tsv"):
+    for name in (*(f"{_SOURCE}_pet.{f}" for f in FORMATS), f"{_SOURCE}_tacs.tsv"):
         if (out / name).exists():
             raise OutputError(
                 f"{out / name} exists", "expected a new folder", "choose another -o or --overwrite"
@@ -79,8 +85,12 @@ def region_means(phantom: BrainPhantom, data: np.ndarray) -> np.ndarray:
     )
 
 
-def write_dynamic(out: Path, scan: DynamicScan, settings: Mapping[str, Any]) -> dict[str, Path]:
+def write_dynamic(
+    out: Path, scan: DynamicScan, settings: Mapping[str, Any], format: str = "nii.gz"
+) -> dict[str, Path]:
     """Write the files of a dynamic scan; return name to path.
+
+    Images of an earlier simulation in another format are removed: they would contradict the rest.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -91,8 +101,8 @@ def write_dynamic(out: Path, scan: DynamicScan, settings: Mapping[str, Any]) -> 
         "dseg": out / f"{_SOURCE}_dseg.nii.gz",
         "labels": out / f"{_SOURCE}_dseg.tsv",
         "tacs": out / f"{_SOURCE}_tacs.tsv",
-        "pet": out / f"{_SOURCE}_pet.nii.gz",
-        "truth/pet": out / "truth" / f"{_SOURCE}_pet.nii.gz",
+        "pet": out / f"{_SOURCE}_pet.{format}",
+        "truth/pet": out / "truth" / f"{_SOURCE}_pet.{format}",
         "truth/kinpar": out / "truth" / f"{_SOURCE}_kinpar.tsv",
         "truth/simulation": out / "truth" / f"{_SOURCE}_simulation.json",
     }
@@ -103,7 +113,7 @@ def write_dynamic(out: Path, scan: DynamicScan, settings: Mapping[str, Any]) -> 
     write_table(paths["labels"], labels)
     _write_labels(paths["dseg"], scan.phantom)
     truth = _image(scan, scan.clean, {"ReconMethodName": "noise-free truth"})
-    write_image(paths["truth/pet"], truth)
+    _write_pet(paths["truth/pet"], truth)
     maps = {**scan.maps, "Ki": _influx(scan.maps)}
     for name, values in maps.items():
         path = out / "truth" / f"{_SOURCE}_model-2TCM_meas-{name}_mimap.nii.gz"
@@ -125,8 +135,22 @@ def write_dynamic(out: Path, scan: DynamicScan, settings: Mapping[str, Any]) -> 
         metadata=pet_fields(scan.profile),
     )
     write_tacs(paths["tacs"], table)
-    write_image(paths["pet"], image)
+    _write_pet(paths["pet"], image)
     return paths
+
+
+def _write_pet(path: Path, image: PetImage) -> None:
+    write = write_zarr_image if path.suffix == ".zarr" else write_image
+    write(path, image)
+    for other in FORMATS:
+        old = path.with_name(f"{_SOURCE}_pet.{other}")
+        if old == path:
+            continue
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif old.exists():
+            old.unlink()
+            sidecar_path(old).unlink(missing_ok=True)
 
 
 def _image(scan: DynamicScan, data: np.ndarray, fields: Mapping[str, Any]) -> PetImage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +67,7 @@ def simulate_dynamic(
     noise: float = NOISE_LEVEL,
     noise_fwhm: float = 5.0,
     partial_volume: float = 0.0,
+    format: str = "nii.gz",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Path]:
@@ -76,13 +77,15 @@ def simulate_dynamic(
         out: Folder to write to.
         tracer: ``FDG`` or ``PBR28``.
         dose_fraction: Fraction of the counts that is kept; activities stay those of the full dose.
-        size: ``small`` (40 x 48 x 32 at 4.5 mm) or ``full`` (96 x 112 x 80 at 2 mm).
+        size: ``small`` (40 x 48 x 32 at 4.5 mm), ``full`` (96 x 112 x 80 at 2 mm) or ``large``
+            (148 x 172 x 124 at 1.3 mm, with 1.1 to 1.3 million voxels inside the head).
         seed: Chooses the head, its kinetics, the blood, the delay and the noise; the same seed
             gives the same voxels on any number of threads.
         noise: Noise level l at full dose [sqrt(Bq/mL min)], whatever the voxel size.
         noise_fwhm: Width of the kernel that correlates the noise [mm].
         partial_volume: Width of the resolution kernel that blurs the noise-free frames before
             noise is added [mm]; 0 leaves every voxel one tissue. The truth is never blurred.
+        format: ``nii.gz`` or ``zarr``: what the image and its noise-free truth are written as.
         overwrite: Replace files of an earlier simulation.
         progress: What to report to.
 
@@ -94,9 +97,11 @@ def simulate_dynamic(
         UsageError: If a name is unknown or a number is out of range.
         OutputError: If the files exist or cannot be written.
     """
-    from betaplus.simulation.dataset import refuse_existing, write_dynamic
+    from betaplus.simulation.dataset import FORMATS, refuse_existing, write_dynamic
 
     out = Path(out)
+    if format not in FORMATS:
+        raise UsageError(f"format {format!r} is unknown", f"expected {' or '.join(FORMATS)}")
     refuse_existing(out, overwrite)
     scan = draw_dynamic(
         tracer=tracer,
@@ -117,7 +122,7 @@ def simulate_dynamic(
         "noise_fwhm": noise_fwhm,
         "partial_volume": partial_volume,
     }
-    return write_dynamic(out, scan, settings)
+    return write_dynamic(out, scan, settings, format)
 
 
 def draw_dynamic(
@@ -150,8 +155,13 @@ def draw_dynamic(
     response = InputResponse(blood.curve(float(frames.end[-1])), frames, profile.tracer.half_life)
     head = phantom.labels > 0
     clean = np.zeros((*head.shape, len(frames)), dtype=np.float32)
-    clean[head] = frame_means(response, {p: maps[p][head] for p in PARAMETERS}, delay, progress)
-
+    voxels = np.flatnonzero(head)
+    rows = clean.reshape(-1, len(frames))
+    progress.start("frames", voxels.size)
+    for part, values in _mean_chunks(response, {p: maps[p][head] for p in PARAMETERS}, delay):
+        rows[voxels[part]] = values
+        progress.advance(part.stop - part.start)
+    progress.finish()
     gain, floor = noise_gain(frames, profile.tracer.half_life), noise_floor(response)
     image = np.zeros_like(clean)
     voxel = (phantom.voxel,) * 3
@@ -191,28 +201,37 @@ def frame_means(
         delay: Scalar or shape (N,) [s].
         progress: What to report to.
     """
+    progress = progress or Silent()
+    n = np.size(parameters["K1"])
+    out = np.empty((n, len(response.frames)))
+    progress.start("frames", n)
+    for part, values in _mean_chunks(response, parameters, delay):
+        out[part] = values
+        progress.advance(part.stop - part.start)
+    progress.finish()
+    return out
+
+
+def _mean_chunks(
+    response: InputResponse, parameters: Mapping[str, np.ndarray], delay: float | np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (curves, their frame means float64), a chunk at a time."""
     import torch
 
     from betaplus.physics.compartments import predict
 
-    progress = progress or Silent()
     values = {k: np.asarray(v, dtype=np.float64) for k, v in parameters.items()}
     n = values["K1"].size
     values["delay"] = np.broadcast_to(np.asarray(delay, dtype=np.float64), n)
-    out = np.empty((n, len(response.frames)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    progress.start("frames", n)
     try:
         for start in range(0, n, _CHUNK):
             part = slice(start, min(start + _CHUNK, n))
             chunk = {k: torch.tensor(v[part]) for k, v in values.items()}
-            out[part] = predict(response, chunk).numpy()
-            progress.advance(part.stop - part.start)
+            yield part, predict(response, chunk).numpy()
     finally:
         torch.set_num_threads(threads)
-    progress.finish()
-    return out
 
 
 def _blurred(frame: np.ndarray, fwhm: float, voxel: float) -> np.ndarray:

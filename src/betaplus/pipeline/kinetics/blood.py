@@ -18,6 +18,7 @@ from betaplus.kinetics.blood.parent_fraction import with_parent_model
 from betaplus.kinetics.blood.population import body_weight, injected_activity, scale_population
 from betaplus.kinetics.curves import Curves
 from betaplus.kinetics.input import input_curve
+from betaplus.kinetics.input_draws import draw_inputs
 from betaplus.pipeline.kinetics.request import KineticsRequest
 
 __all__ = ["Blood", "load_run_blood"]
@@ -34,12 +35,14 @@ class Blood:
         used: What the fit is given: the samples, or the curve of a model of them.
         curve: Input curve [Bq/mL].
         files: Files that it depends on.
+        draws: Input functions to average over, where that was asked for.
     """
 
     samples: InputFunction
     used: InputFunction | InputCurve
     curve: InputCurve
     files: tuple[Path, ...]
+    draws: tuple[InputFunction, ...] = ()
 
 
 def load_run_blood(
@@ -72,11 +75,16 @@ def load_run_blood(
         _refuse_suv(samples, files[0])
     if request.plasma != "measured":
         samples = _declared(samples, request.plasma)
+    draws: tuple[InputFunction, ...] = ()
+    if request.input_draws:
+        if isinstance(data, PetImage):
+            raise UsageError("--input-draws with an image", "expected it with a table of curves")
+        draws = tuple(draw_inputs(samples, request.parent, request.input_draws, request.seed))
     if request.parent != "samples":
         samples = with_parent_model(samples, request.parent)
     curve, _ = input_curve(samples, curves, request.dispersion)
     if request.aif == "samples":
-        return Blood(samples=samples, used=samples, curve=curve, files=files)
+        return Blood(samples=samples, used=samples, curve=curve, files=files, draws=draws)
     modelled = with_aif_model(samples, request.aif, float(curves.frames.end[-1]))
     curve, _ = input_curve(modelled, curves, request.dispersion)
     return Blood(samples=samples, used=modelled, curve=curve, files=files)

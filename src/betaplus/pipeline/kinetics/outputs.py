@@ -41,12 +41,14 @@ _BRIEF = (
     "samples",
     "seed",
     "delay",
+    "input_draws",
     "dispersion",
     "t_star",
     "k2_ref",
     "extraction",
     "glucose",
     "lumped_constant",
+    "shared",
     "method_settings",
 )
 
@@ -82,6 +84,16 @@ class Names:
     def kinpar(self) -> Path:
         """The table of parameters of curves or regions."""
         return self.out / bids_name(self.src, {"model": self.model}, "kinpar", ".tsv")
+
+    @property
+    def models(self) -> Path:
+        """The table that compares models."""
+        return self.out / bids_name(self.src, {"desc": "models"}, "kinpar", ".tsv")
+
+    def probability(self, model: str, wide: bool = False) -> Path:
+        """Return the path of the map of a model's probability, or of that with wider priors."""
+        entities = {"model": model, "meas": "probabilitywide" if wide else "probability"}
+        return self.out / bids_name(self.src, entities, "mimap", ".nii.gz")
 
     @property
     def draws(self) -> Path:

@@ -12,11 +12,13 @@ import numpy as np
 from betaplus.core.errors import InputError, UsageError
 from betaplus.engine import make_executor, parse_memory
 from betaplus.io.tsv import column_numbers, read_table
+from betaplus.kinetics.compare import COMPARED, check_models
 from betaplus.kinetics.delay import delay_option
 from betaplus.kinetics.glucose import check_glucose
 from betaplus.kinetics.method import METHODS, find_method, make_settings
 from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
+from betaplus.kinetics.shared import check_shared
 from betaplus.physics.perfusion import find_extraction
 
 __all__ = ["KineticsRequest", "Options", "check_options"]
@@ -38,6 +40,9 @@ class KineticsRequest:
         source: Image or table of curves.
         out: Folder to write to.
         blood: Blood files, ``idif:MASK`` or ``population:FILE``.
+        input_draws: Draws of the parent fraction that the posterior is averaged over.
+        compare_models: Whether to compare 1TCM, 2TCM3k and 2TCM besides.
+        share: A parameter that all curves of a table have in common.
         injected_activity: For a population's curve [MBq].
         weight: Body weight, likewise [kg].
         command: The command line, for the record.
@@ -57,6 +62,7 @@ class KineticsRequest:
     plasma: str = "measured"
     parent: str = "samples"
     aif: str = "samples"
+    input_draws: int = 0
     injected_activity: float | None = None
     weight: float | None = None
     extraction: str | None = None
@@ -67,6 +73,8 @@ class KineticsRequest:
     mask: Path | None = None
     regions: Path | None = None
     save_draws: bool = False
+    compare_models: bool = False
+    share: str | None = None
     settings: tuple[str, ...] = ()
     config: Path | None = None
     unit: str | None = None
@@ -150,6 +158,13 @@ def check_options(request: KineticsRequest) -> Options:
     prior = find_prior(request.prior)
     delay_option(request.delay, prior)
     derived = [name for name, on in (("F", extraction), ("CMRglc", request.glucose)) if on]
+    noise = _noise(request.noise)
+    if request.compare_models and request.reference is not None:
+        raise UsageError("--compare-models with --reference", "expected it with --blood")
+    if request.compare_models:
+        check_models(COMPARED, noise)
+    if request.share is not None:
+        check_shared(request.share, model, method, prior, request.delay, noise)
     return Options(
         model=model,
         method=method,
@@ -157,7 +172,7 @@ def check_options(request: KineticsRequest) -> Options:
         prior=prior,
         extraction=extraction,
         derived=tuple(derived),
-        noise=_noise(request.noise),
+        noise=noise,
         weights=_weights(request.weights),
         max_memory=None if request.max_memory is None else parse_memory(request.max_memory),
     )
@@ -188,6 +203,8 @@ def _check_blood(request: KineticsRequest) -> None:
     ):
         if value not in known:
             raise UsageError(f"{option} is {value!r}", f"expected {', '.join(known)}")
+    if request.input_draws:
+        _check_draws(request)
     if not any(str(item).startswith("population:") for item in request.blood):
         for option, number in (
             ("--injected-activity", request.injected_activity),
@@ -197,6 +214,21 @@ def _check_blood(request: KineticsRequest) -> None:
                 raise UsageError(
                     f"{option} without a population's curve", "expected --blood population:FILE"
                 )
+
+
+def _check_draws(request: KineticsRequest) -> None:
+    for option, clashes in (
+        ("--aif", request.aif != "samples"),
+        ("--share", request.share is not None),
+        ("--compare-models", request.compare_models),
+    ):
+        if clashes:
+            raise UsageError(f"--input-draws with {option}", "expected one of the two")
+    if request.parent == "samples":
+        raise UsageError(
+            "--input-draws without a model of the parent fraction",
+            "expected --parent hill, exponential or power",
+        )
 
 
 def _check_device(request: KineticsRequest, method: str) -> None:

@@ -21,6 +21,15 @@ from betaplus.engine import Journal, Key, content_key, default_workers, work_fol
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
 from betaplus.io.jsons import read_json
 from betaplus.kinetics import fit
+from betaplus.kinetics.compare import Comparison
+from betaplus.kinetics.input_draws import fit_over_inputs
+from betaplus.kinetics.shared import fit_shared
+from betaplus.kinetics.shared.check import check_table
+from betaplus.pipeline.kinetics.comparison import (
+    compare_inputs,
+    comparison_paths,
+    write_comparison,
+)
 from betaplus.pipeline.kinetics.inputs import Inputs, load_inputs
 from betaplus.pipeline.kinetics.outputs import Names, write_draws, write_kinpar, write_maps
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options, check_options
@@ -37,6 +46,7 @@ _KEYED = (
     "plasma",
     "parent",
     "aif",
+    "input_draws",
     "injected_activity",
     "weight",
     "extraction",
@@ -44,6 +54,8 @@ _KEYED = (
     "lumped_constant",
     "seed",
     "save_draws",
+    "compare_models",
+    "share",
     "unit",
     "radionuclide",
     "decay_corrected_to",
@@ -68,6 +80,8 @@ class KineticsResult:
         regions: For an image, the region curves.
         region_posterior: Their posterior.
         chosen: Regions to draw.
+        comparison: Of models, for the voxels or the curves, where it was asked for.
+        region_comparison: For an image, that of its region curves.
         run: The run record.
         remarks: What was found untidy and what was done about it.
         names: Where the outputs are.
@@ -84,6 +98,8 @@ class KineticsResult:
     run: dict[str, Any]
     remarks: tuple[str, ...]
     names: Names
+    comparison: Comparison | None = None
+    region_comparison: Comparison | None = None
     paths: tuple[Path, ...] = ()
 
     @property
@@ -137,6 +153,8 @@ def run_kinetics(
         options = check_options(request)
         _check_out(request.out)
         inputs = load_inputs(request, options)
+        if request.share is not None:
+            check_table(request.share, inputs.data)
     names = Names(
         out=Path(request.out),
         src=source_stem(request.source),
@@ -214,6 +232,8 @@ def _outputs(request: KineticsRequest, inputs: Inputs, names: Names, report: boo
         paths.append(names.kinpar)
     if request.save_draws:
         paths.append(names.draws)
+    if request.compare_models:
+        paths += comparison_paths(inputs, names)
     return [*paths, names.report] if report else paths
 
 
@@ -246,21 +266,46 @@ def _analyse(
     remarks = [*inputs.remarks, *journal.remarks]
     if samples != request.samples:
         remarks.append("draws of voxels are kept with --save-draws only: --samples had no effect")
+    running: dict[str, Any] = {
+        "noise": options.noise,
+        "weights": options.weights,
+        "engine": request.engine,
+        "workers": request.workers,
+        "max_memory": options.max_memory,
+    }
     with watch.stage("fit"):
-        posterior = fit(
-            inputs.data,
-            samples=samples,
-            delay=request.delay,
-            t_star=request.t_star,
-            noise=options.noise,
-            weights=options.weights,
-            mask=None if survey is None else survey.mask,
-            engine=request.engine,
-            workers=request.workers,
-            max_memory=options.max_memory,
-            journal=journal,
-            **shared,
-        )
+        if inputs.blood is not None and inputs.blood.draws and isinstance(inputs.data, TacTable):
+            del shared["reference"], shared["blood"]
+            posterior = fit_over_inputs(
+                inputs.data,
+                inputs.blood.draws,
+                samples=samples,
+                delay=request.delay,
+                t_star=request.t_star,
+                **running,
+                **shared,
+            )
+        elif request.share is None:
+            posterior = fit(
+                inputs.data,
+                samples=samples,
+                delay=request.delay,
+                t_star=request.t_star,
+                mask=None if survey is None else survey.mask,
+                journal=journal,
+                **running,
+                **shared,
+            )
+        else:
+            del shared["reference"]
+            posterior = fit_shared(
+                inputs.data,
+                shared=request.share,
+                samples=samples,
+                delay=request.delay,
+                **running,
+                **shared,
+            )
     table, table_posterior = None, None
     if survey is not None and isinstance(inputs.data, PetImage):
         table = survey.table(inputs.data)
@@ -277,6 +322,13 @@ def _analyse(
                 engine="inline",
                 **shared,
             )
+    comparison, region_comparison = None, None
+    if request.compare_models:
+        with watch.stage("models"):
+            comparison, region_comparison = compare_inputs(
+                request, options, inputs, posterior, table, journal, progress
+            )
+        remarks += [text for c in (comparison, region_comparison) if c for text in c.remarks]
     samples_of = inputs.blood.samples if inputs.blood else None
     about_blood = samples_of.remarks if samples_of else ()
     everything = [*remarks, *inputs.data.remarks, *about_blood, *posterior.remarks]
@@ -314,6 +366,8 @@ def _analyse(
         run=run,
         remarks=tuple(remarks),
         names=names,
+        comparison=comparison,
+        region_comparison=region_comparison,
     )
 
 
@@ -336,6 +390,10 @@ def _write(request: KineticsRequest, inputs: Inputs, result: KineticsResult) -> 
             paths.append(write_kinpar(names, result.region_posterior, result.regions, checks))
     else:
         paths.append(write_kinpar(names, posterior, inputs.data, result.remarks))
+    if result.comparison is not None:
+        paths += write_comparison(
+            inputs, names, result.comparison, result.region_comparison, result.remarks
+        )
     if request.save_draws:
         table = inputs.data if isinstance(inputs.data, TacTable) else None
         mask = None if inputs.survey is None else inputs.survey.mask

@@ -15,17 +15,20 @@ from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Posterior
 from betaplus.core.tacs import TacTable
 from betaplus.core.units import SECONDS_PER_MINUTE
+from betaplus.kinetics.compare import Comparison
 from betaplus.kinetics.models import find_kinetic_model
 from betaplus.report.elements import Html, details, facts, field_list, paragraphs, to_html
 from betaplus.report.figures import input_panel
 from betaplus.report.kinetics.checks import Maps, doubts, joined, key_numbers
 from betaplus.report.kinetics.limits import limits, limits_of
 from betaplus.report.kinetics.maps import add_diagnostics, add_maps
+from betaplus.report.kinetics.models import add_models
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
 
 __all__ = ["add_kinetics_sections", "kinetics_report"]
 
+_ESTIMATORS = ("nlls", "patlak", "logan", "mrtm2", "suvr")
 _TIMES = " \u00d7 "
 
 
@@ -44,6 +47,8 @@ def kinetics_report(
     run: Mapping[str, Any] | None = None,
     remarks: Sequence[str] = (),
     chosen: Sequence[str] | None = None,
+    comparison: Comparison | None = None,
+    region_comparison: Comparison | None = None,
 ) -> Path:
     """Write the report of a kinetic analysis of an image or of curves.
 
@@ -63,6 +68,8 @@ def kinetics_report(
         remarks: What was found untidy besides the remarks of posterior, data and input.
         chosen: Names of the regions to draw; up to 8; by default the first ones and the two
             with the largest chi-square.
+        comparison: Of models, for the voxels or for the curves.
+        region_comparison: For an image, that of its region curves.
 
     Returns:
         The path written.
@@ -86,7 +93,7 @@ def kinetics_report(
             "Verb": "kinetics",
             "Model": posterior.model,
             "Method": posterior.method,
-            "Date": str(run.get("date") or datetime.now().strftime("%Y-%m-%d %H:%M")),
+            "Date": str(run.get("date") or datetime.now().isoformat())[:16].replace("T", " "),
             "Version": __version__,
         },
         warnings=doubts(posterior, _what(data), regions, region_posterior),
@@ -104,6 +111,8 @@ def kinetics_report(
         input_function=input_function,
         run=run,
         chosen=chosen,
+        comparison=comparison,
+        region_comparison=region_comparison,
     )
     return page.write(path)
 
@@ -121,6 +130,8 @@ def add_kinetics_sections(
     input_function: InputFunction | None = None,
     run: Mapping[str, Any] | None = None,
     chosen: Sequence[str] | None = None,
+    comparison: Comparison | None = None,
+    region_comparison: Comparison | None = None,
 ) -> None:
     """Add the sections of `kinetics_report`, with its arguments, to a page."""
     if isinstance(data, TacTable):
@@ -133,6 +144,8 @@ def add_kinetics_sections(
         add_maps(page, posterior, maps, affine)
     if regions is not None and len(regions):
         add_regions(page, regions, region_posterior, chosen)
+    if comparison is not None:
+        add_models(page, comparison, region_comparison)
     reference = find_kinetic_model(posterior.model).reference
     if input_curve is not None:
         heading = "Reference region" if reference else "Input function"
@@ -157,7 +170,8 @@ def _sentence(posterior: Posterior, data: PetImage | TacTable, blood: InputFunct
     names, model, method = map(
         to_html, (joined(list(posterior.parameters)), posterior.model, posterior.method)
     )
-    return Html(f"Posteriors of {names} for {what}{source}: model {model}, method {method}{given}.")
+    kind = "Estimates" if posterior.method in _ESTIMATORS else "Posteriors"
+    return Html(f"{kind} of {names} for {what}{source}: model {model}, method {method}{given}.")
 
 
 def _what(data: PetImage | TacTable) -> str:
