@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.cli.conftest import RunCli
+from tests.cli.study import CHEAP, TRACER, Study, save_nifti, tree
 
 from betaplus.core.frames import FrameTiming
 from betaplus.core.tacs import TacTable
 from betaplus.io.derivatives import write_tacs
-from tests.cli.conftest import RunCli
-from tests.cli.study import CHEAP, TRACER, Study, save_nifti, tree
 
 Spoil = Callable[[Study], list[object]]
 CASES: dict[str, tuple[Spoil, str]] = {}

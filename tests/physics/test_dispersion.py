@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ TAU = 7.0
 def dispersed(time):
     """C' = (C_a - C) / tau by an ODE solver."""
     out = [0.0]
-    for a, b in zip(time[:-1], time[1:], strict=True):
+    for a, b in itertools.pairwise(time):
         solved = solve_ivp(
             lambda t, c: (np.interp(t, KNOTS, TRUE) - c) / TAU, (a, b), [out[-1]], rtol=1e-9
         )
