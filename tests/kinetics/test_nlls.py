@@ -359,7 +359,7 @@ def test_shapes_and_types():
     assert np.isnan(out["ess"]).all()
     parameters, out = run(task("1TCM"), curves)
     assert parameters == ("K1", "k2", "VB", "VT")
-    assert set(out) == {"mean", "std", "quantiles", "ess", "chi2", "noise", "status"}
+    assert set(out) == {"mean", "std", "quantiles", "ess", "chi2", "noise", "aic", "bic", "status"}
     _, out = run(task("1TCM"), curves[:0])
     assert out["quantiles"].shape == (0, 4, 3)
 
@@ -384,7 +384,7 @@ def test_settings():
     with pytest.raises(UsageError, match="reweightings=-1"):
         Nlls.Settings(reweightings=-1)
     few = task(frames=FrameTiming.from_durations([60.0] * 5))
-    with pytest.raises(UsageError, match="5 frames for the 5 parameters of 2TCM"):
+    with pytest.raises(UsageError, match="5 frames for the 5 free parameters of 2TCM"):
         Nlls().prepare(few)
 
 

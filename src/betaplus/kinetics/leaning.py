@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from betaplus.core.posterior import Posterior
+from betaplus.kinetics.models import find_kinetic_model
 from betaplus.kinetics.prior import Distribution, Prior
 
 __all__ = ["leaning_remarks"]
@@ -25,8 +26,9 @@ def leaning_remarks(
         names: Regions of a table, or None for voxels.
     """
     remarks = []
+    fitted = (*find_kinetic_model(posterior.model).parameters, "delay")
     for name, marginal in posterior.parameters.items():
-        if name not in prior or prior[name].fixed:
+        if name not in fitted or name not in prior or prior[name].fixed:
             continue
         distribution = prior[name]
         inside = np.asarray(posterior.diagnostics["status"]) != 0

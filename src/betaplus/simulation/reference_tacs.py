@@ -85,8 +85,8 @@ def simulate_reference_tacs(
     )
     paths = {
         "description": out / "dataset_description.json",
-        "tacs": out / "sub-02_tacs.tsv",
-        "truth/kinpar": out / "truth" / "sub-02_kinpar.tsv",
+        "tacs": out / "sub-01_tacs.tsv",
+        "truth/kinpar": out / "truth" / "sub-01_kinpar.tsv",
     }
     write_dataset_description(out, "Simulated curves of a receptor tracer")
     truth = {"region": tuple(_REGIONS), "R1": R1, "BPND": BPND, "DVR": 1.0 + BPND}

@@ -186,3 +186,16 @@ def test_refusals(curves, changes, words):
 def test_one_curve_has_nothing_to_share():
     with pytest.raises(UsageError, match="with 1 curve; expected a table of 2 or more"):
         fit_shared(table(one_tissue()[:1]), shared="VB", **OPTIONS)
+
+
+def test_fit_takes_other_quantile_levels(curves):
+    """Levels beyond the usual ones leave those as they are, and lie in order."""
+    plain = fit(curves, **OPTIONS)["K1"].quantiles
+    more = fit(curves, quantiles=(0.01, 0.05, 0.5, 0.95, 0.99), **OPTIONS)["K1"].quantiles
+    assert list(more) == [0.01, 0.05, 0.5, 0.95, 0.99]
+    for level in LEVELS:
+        np.testing.assert_array_equal(more[level], plain[level])
+    assert (np.diff(np.stack(list(more.values())), axis=0) > 0).all()
+    for levels in ((0.5,), (0.0, 0.05, 0.5, 0.95)):
+        with pytest.raises(UsageError, match="quantiles"):
+            fit(curves, quantiles=levels, **OPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ def make_problem(
     noise = task.noise
     floor, gain, noise_level = _noise_shape(response, table, task)
     n = len(response.frames)
-    s_low, evidence, precision = _evidence(n, noise_level, prior, table.scale)
+    s_low, evidence, precision = _evidence(n, noise_level, prior["noise"], table.scale)
     flow, flow_low, flow_step = _flow(task)
     target = Target(
         table=table,
@@ -208,15 +209,17 @@ def _noise_shape(
     return floor, gain, task.noise
 
 
-def _evidence(n: int, noise: float | str, prior: Prior, scale: float) -> tuple[float, np.ndarray]:
+@functools.lru_cache(maxsize=8)
+def _evidence(
+    n: int, noise: float | str, prior: Distribution, scale: float
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Log of the integral over p(l) of l^-n exp(-S / 2 l^2), on a grid of log S.
 
     In table units the variance is (l^2 / scale) times its shape.
     """
     if isinstance(noise, str) and noise == "auto":
-        low, high = prior["noise"].low, prior["noise"].high
-        levels = np.geomspace(low, high, _LEVELS)
-        log_p = prior["noise"].log_density(levels) + np.log(levels)  # even in log l
+        levels = np.geomspace(prior.low, prior.high, _LEVELS)
+        log_p = prior.log_density(levels) + np.log(levels)  # even in log l
         log_p[[0, -1]] -= np.log(2)
         log_p -= logsumexp(log_p)
     else:
