@@ -59,7 +59,9 @@ def test_file_replaces_some(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("K1 = 3", "K1"),
+        ("K1 = true", "K1"),
+        ("VB = 1.5", "within 0 to 1"),
+        ('k2 = {dist = "fixed", low = 0.1, high = 0.2}', "low = high"),
         ('k9 = {dist = "uniform", low = 0, high = 1}', "k9"),
         ('K1 = {dist = "gamma", low = 0.1, high = 1}', "gamma"),
         ('K1 = {dist = "uniform", low = 2, high = 1}', "low < high"),
@@ -80,3 +82,12 @@ def test_bad_file(tmp_path, text, message):
 def test_unknown_name():
     with pytest.raises(UsageError, match="published"):
         find_prior("flat")
+
+
+def test_a_number_fixes_a_parameter(tmp_path):
+    file = tmp_path / "prior.toml"
+    file.write_text("VB = 0.05\nk4 = 0\n")
+    prior = find_prior(file)
+    assert prior["VB"].fixed and prior["VB"].low == 0.05
+    np.testing.assert_array_equal(prior["k4"].at_probit(np.array([-3.0, 0.0, 3.0])), 0.0)
+    assert not prior["K1"].fixed

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from betaplus.core.posterior import Posterior
-from betaplus.kinetics.models import find_kinetic_model
 from betaplus.report.elements import Html, to_html
 
 __all__ = ["limits", "limits_of"]
@@ -77,6 +76,8 @@ _MAPS = (
 
 def limits_of(posterior: Posterior, maps: bool) -> tuple[tuple[str, str], ...]:
     """Return what limits a result, each as (heading, text)."""
+    from betaplus.kinetics.models import find_kinetic_model
+
     model = find_kinetic_model(posterior.model)
     graphical = posterior.method in model.methods and "exact" not in model.methods
     return (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from betaplus.kinetics.compare import Comparison
 from betaplus.report.elements import Html, format_number, table, to_html
 from betaplus.report.kinetics.tables import ROW_LIMIT
 from betaplus.report.page import Page
+
+if TYPE_CHECKING:
+    from betaplus.kinetics.compare import Comparison
 
 __all__ = ["add_models"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,6 @@ from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Posterior
 from betaplus.core.tacs import TacTable
 from betaplus.core.units import SECONDS_PER_MINUTE
-from betaplus.kinetics.compare import Comparison
-from betaplus.kinetics.models import find_kinetic_model
 from betaplus.report.elements import Html, details, facts, field_list, paragraphs, to_html
 from betaplus.report.figures import input_panel
 from betaplus.report.kinetics.checks import Maps, doubts, joined, key_numbers
@@ -25,6 +23,9 @@ from betaplus.report.kinetics.maps import add_diagnostics, add_maps
 from betaplus.report.kinetics.models import add_models
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
+
+if TYPE_CHECKING:
+    from betaplus.kinetics.compare import Comparison
 
 __all__ = ["add_kinetics_sections", "kinetics_report"]
 
@@ -134,6 +135,8 @@ def add_kinetics_sections(
     region_comparison: Comparison | None = None,
 ) -> None:
     """Add the sections of `kinetics_report`, with its arguments, to a page."""
+    from betaplus.kinetics.models import find_kinetic_model
+
     if isinstance(data, TacTable):
         regions = data if regions is None else regions
         region_posterior = posterior if region_posterior is None else region_posterior
