@@ -103,6 +103,10 @@ def test_refusals(monkeypatch):
         Nuts.Settings(chains=1)
     with pytest.raises(UsageError, match="samples of 4 chains"):
         Nuts(Nuts.Settings(**QUICK)).prepare(task(samples=5000))
+    with pytest.raises(UsageError, match="weights of frames with method nuts"):
+        Nuts().prepare(task(weights=np.ones(len(grid.FRAMES))))
+    with pytest.raises(UsageError, match="flow from K1 with method nuts"):
+        Nuts().prepare(task(extraction=(0.77, 0.63)))
     monkeypatch.setitem(sys.modules, "numpyro", None)
     with pytest.raises(UsageError, match="method nuts needs numpyro"):
         find_method("nuts")().prepare(task())

@@ -105,6 +105,10 @@ class NutsFitter:
 
         find_model(task.model)
         check_frames(task)
+        if task.weights is not None:
+            raise UsageError("weights of frames with method nuts", "expected the noise model's own")
+        if task.extraction is not None:
+            raise UsageError("flow from K1 with method nuts", "expected method exact or nlls")
         sure = settings.chains * settings.draws
         if task.samples > sure:
             raise UsageError(
