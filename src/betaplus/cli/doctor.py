@@ -14,6 +14,7 @@ __all__ = ["doctor"]
 
 _NEEDED = (
     "numpy", "scipy", "numba", "torch", "nibabel", "zarr", "matplotlib", "jinja2", "typer", "rich",
+    "safetensors", "zuko",
 )  # fmt: skip
 _EXTRAS = {
     "dask": ("distributed", "runs on a cluster: --engine dask"),
@@ -37,9 +38,19 @@ def doctor() -> None:
     for extra, (module, adds) in _EXTRAS.items():
         found = _version(module)
         rows.append((f"[{extra}]", found or f"not installed; adds {adds}"))
-    rows.append(("weights", "none found; no method of this version needs any"))
+    rows += _weights()
     for name, value in rows:
         typer.echo(f"{name:<11} {value}")
+
+
+def _weights() -> list[tuple[str, str]]:
+    from betaplus.generative.bundle import list_bundles
+
+    rows = []
+    for found in list_bundles():
+        text = f"{found.task}-{found.name}-v{found.version} ({found.size / 1e6:.1f} MB)"
+        rows.append(("weights", text if found.valid else f"{text}: {found.reason}"))
+    return rows or [("weights", "none found")]
 
 
 def _version(name: str) -> str | None:

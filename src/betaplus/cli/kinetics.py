@@ -65,7 +65,8 @@ def kinetics(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="exact, nlls, nuts, patlak, logan, mrtm2 or suvr.  [default: exact]",
+            help="exact, consistency, consistency-published, flow, ddpm, score, abc, nlls, nuts,"
+            " patlak, logan, mrtm2 or suvr.  [default: exact]",
         ),
     ] = None,
     prior: Annotated[
@@ -181,6 +182,16 @@ def kinetics(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Weights of the method.  [default: those shipped]"),
+    ] = None,
+    adapt_minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M", help="Minutes to adapt the weights to this scan, for consistency."
+        ),
+    ] = None,
     unit: Unit = None,
     radionuclide: Radionuclide = None,
     decay_corrected_to: DecayCorrectedTo = None,
@@ -229,7 +240,11 @@ def kinetics(
         save_draws=save_draws,
         compare_models=compare_models,
         share=share,
-        settings=tuple(settings or ()),
+        settings=(
+            *(settings or ()),
+            *((f"bundle={bundle}",) if bundle is not None else ()),
+            *((f"adapt_minutes={adapt_minutes}",) if adapt_minutes is not None else ()),
+        ),
         config=config,
         unit=unit,
         radionuclide=radionuclide,

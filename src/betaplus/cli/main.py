@@ -18,6 +18,7 @@ from betaplus.cli.failure import defect, mendable, one_line
 from betaplus.cli.info import info
 from betaplus.cli.kinetics import kinetics
 from betaplus.cli.simulate import app as simulate
+from betaplus.cli.train import app as train
 from betaplus.core.errors import BetaplusError
 
 __all__ = ["app", "main", "run"]
@@ -35,6 +36,7 @@ app.add_typer(simulate, name="simulate", short_help="Measurements with known tru
 app.command(short_help="What a file is, and everything wrong with it.")(info)
 app.command(short_help="Versions, devices, what each extra would add.")(doctor)
 app.command(short_help="All of it on a phantom made on the spot.")(demo)
+app.add_typer(train, name="train", short_help="Networks, from simulated or own data.")
 app.add_typer(benchmark, name="benchmark", short_help="Accuracy, calibration and speed.")
 
 # The command-line parser's own exception, wherever this version of typer keeps it.

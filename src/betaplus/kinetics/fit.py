@@ -16,6 +16,7 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.core.tacs import TacTable
 from betaplus.engine import Journal
 from betaplus.kinetics.blocks import FitContext, fit_in_blocks
+from betaplus.kinetics.bundles import bundle_record
 from betaplus.kinetics.curves import Curves, read_curves
 from betaplus.kinetics.delay import delay_option, known_delay
 from betaplus.kinetics.glucose import check_glucose, with_glucose
@@ -155,6 +156,12 @@ def fit(
     check_t_star(method, task)
     task, about_delay = known_delay(delay, method, curves, task, progress)
     settings, task, chosen = chosen_once(method, settings, task, curves)
+    network = bundle_record(method, settings)
+    if method == "consistency" and settings.adapt_minutes > 0:
+        from betaplus.kinetics.amortised.adapt import adapted_settings
+
+        folder = journal.folder if journal is not None else None
+        settings = adapted_settings(settings, task, curves.values, folder, progress)
     context = FitContext(method, settings, task, curves.values)
     grid = len(curves.values) if curves.mask is None else curves.mask.size
     results, counts = fit_in_blocks(context, grid, engine, workers, max_memory, journal, progress)
@@ -173,10 +180,11 @@ def fit(
         "samples": samples,
         "seed": seed,
         "method_settings": dataclasses.asdict(getattr(context.fitter(), "settings", settings)),
+        **({"network": network} if network else {}),
         **({"extraction": list(extraction)} if extraction else {}),
         **counts,
     }
-    remarks = [*data.remarks, *notes]
+    remarks = [*data.remarks, *notes, *getattr(context.fitter(), "remarks", ())]
     posterior = _posterior(context, curves, results, used, remarks)
     if glucose is not None and lumped_constant is not None:
         posterior = with_glucose(posterior, glucose, lumped_constant)

@@ -31,6 +31,12 @@ METHODS = {
     "exact": "betaplus.kinetics.exact.method:Exact",
     "nlls": "betaplus.kinetics.nlls:Nlls",
     "nuts": "betaplus.kinetics.nuts.method:Nuts",
+    "consistency": "betaplus.kinetics.amortised.consistency:Consistency",
+    "flow": "betaplus.kinetics.amortised.flow:Flow",
+    "ddpm": "betaplus.kinetics.amortised.ddpm:Ddpm",
+    "score": "betaplus.kinetics.amortised.score:Score",
+    "abc": "betaplus.kinetics.abc.method:Abc",
+    "consistency-published": "betaplus.kinetics.published.method:ConsistencyPublished",
     "patlak": "betaplus.kinetics.graphical.patlak:Patlak",
     "logan": "betaplus.kinetics.graphical.logan:Logan",
     "mrtm2": "betaplus.kinetics.graphical.mrtm2:Mrtm2",
@@ -167,10 +173,16 @@ def make_settings(kind: type, values: Mapping[str, Any]) -> Any:
             )
         wanted = type(fields[name].default)
         try:
-            converted = wanted(value)
+            converted = _truth(value) if wanted is bool else wanted(value)
         except (TypeError, ValueError):
             converted = None
         if converted is None or (wanted is int and float(value) != converted):
-            raise UsageError(f"setting {name}={value!r}", f"expected {wanted.__name__}")
+            expected = "true or false" if wanted is bool else wanted.__name__
+            raise UsageError(f"setting {name}={value!r}", f"expected {expected}")
         out[name] = converted
     return kind(**out)
+
+
+def _truth(value: Any) -> bool | None:
+    """Read true and false as they are written; None for anything else."""
+    return {"true": True, "false": False}.get(str(value).lower())

@@ -9,6 +9,8 @@ from betaplus.kinetics.method import METHODS
 
 __all__ = ["KINETIC_MODELS", "KineticModel", "find_kinetic_model", "resolve"]
 
+_WITH_BLOOD = ("exact", "nlls", "nuts", "consistency", "flow", "ddpm", "score", "abc")
+
 
 @dataclass(frozen=True, kw_only=True)
 class KineticModel:
@@ -26,7 +28,7 @@ class KineticModel:
     parameters: tuple[str, ...]
     macro: tuple[str, ...] = ()
     reference: bool = False
-    methods: tuple[str, ...] = ("exact", "nlls", "nuts")
+    methods: tuple[str, ...] = _WITH_BLOOD
 
 
 KINETIC_MODELS = {
@@ -35,7 +37,10 @@ KINETIC_MODELS = {
         KineticModel(name="1TCM", parameters=("K1", "k2", "VB"), macro=("VT",)),
         KineticModel(name="2TCM3k", parameters=("K1", "k2", "k3", "VB"), macro=("Ki",)),
         KineticModel(
-            name="2TCM", parameters=("K1", "k2", "k3", "k4", "VB"), macro=("Ki", "VT", "BPND")
+            name="2TCM",
+            parameters=("K1", "k2", "k3", "k4", "VB"),
+            macro=("Ki", "VT", "BPND"),
+            methods=(*_WITH_BLOOD, "consistency-published"),
         ),
         KineticModel(
             name="SRTM",

@@ -6,6 +6,8 @@ import numpy as np
 
 from betaplus.core.frames import FrameTiming
 from betaplus.core.input_function import InputCurve
+from betaplus.kinetics.abc.method import Abc
+from betaplus.kinetics.amortised.lean import LeanPass
 from betaplus.kinetics.exact.method import Exact
 from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS
@@ -25,7 +27,17 @@ def fit_one_curve() -> None:
         prior=PRIORS["published"],
         delay=0.0,
     )
-    Exact().prepare(task).fit(np.linspace(1.0, 2.0, 10)[None], np.zeros(1, dtype=np.int64))
+    curves, items = np.linspace(1.0, 2.0, 10)[None], np.zeros(1, dtype=np.int64)
+    Exact().prepare(task).fit(curves, items)
+    lean = LeanPass(task)
+    padded = lean.padded(curves)
+    pilot = lean.pilots(padded, np.zeros((1, 6)))
+    x = np.zeros((1, 64, lean.free.size))
+    lean.evaluate(padded, pilot, x)
+    lean.reweight(padded, pilot, x, 64, 0)
+    lean.predict(pilot, x, np.full((1, 64), 1.0 / 64), np.ones(1))
+    abc = Abc.Settings(sampler="rejection", table=1024, simulations=400, accepted=100)
+    Abc(abc).prepare(task).fit(curves, items)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 from betaplus.kinetics.exact.compile import kernel
 from betaplus.kinetics.exact.kernel import evidence_position, fill_response
 from betaplus.kinetics.exact.lanes import interpolate
+from betaplus.kinetics.exact.residuals import togetherness
 from betaplus.kinetics.exact.sampler import sample_curve
 
 __all__ = ["COLUMNS", "SRTM_COLUMNS", "fit_curves"]
@@ -18,7 +19,7 @@ SRTM_COLUMNS = {"k2": 0, "R1": 4, "BPND": 10}
 """Likewise for SRTM."""
 
 _BINS = 64
-_AUTOCORRELATION_LIMIT = 3.5  # standard deviations of white noise
+_TOGETHER_LIMIT = 2.1  # standard deviations; some 3 % of right models are beyond, at any noise
 _CHI2_LIMIT = 5.0
 
 
@@ -182,20 +183,11 @@ def _evidence(target, space, n):
 
 
 @kernel
-def _status(target, space, y, a, b, chi2, rounds):
+def _status(target, together, chi2, rounds):
     """1 ok, 3 refined, 4 misfit: residuals that hang together, or a chi-square out of bounds."""
-    n = target.n_frames
-    top, bottom, last = 0.0, 0.0, 0.0
-    for t in range(n):
-        r = (y[t] - a * space.mode_U[t] - b * space.mode_W[t]) * np.sqrt(space.own_weight[t])
-        if t > 0:
-            top += r * last
-        bottom += r * r
-        last = r
-    autocorrelation = top / max(bottom, 1e-300) * np.sqrt(n)
-    if autocorrelation > _AUTOCORRELATION_LIMIT:
+    if together > _TOGETHER_LIMIT:
         return 4
-    if chi2 > 1.0 + _CHI2_LIMIT * np.sqrt(2.0 / n):
+    if chi2 > 1.0 + _CHI2_LIMIT * np.sqrt(2.0 / target.n_frames):
         return 4
     return 3 if rounds > 0 else 1
 
@@ -257,6 +249,7 @@ def fit_curves(target, points, effort, space, curves, keys, columns, levels, out
         for t in range(target.n_frames):
             c = max(a * space.mode_U[t] + b * space.mode_W[t], 0.0)
             space.own_weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
-        out.status[item] = _status(target, space, y, a, b, chi2, rounds)
         if out.fit.shape[1] > 0:
             _predict(target, space, n, out, item, level2)
+        together = togetherness(target, y, n, space)
+        out.status[item] = _status(target, together, chi2, rounds)

@@ -15,7 +15,7 @@ from betaplus.io.tsv import column_numbers, read_table
 from betaplus.kinetics.compare import COMPARED, check_models
 from betaplus.kinetics.delay import delay_option
 from betaplus.kinetics.glucose import check_glucose
-from betaplus.kinetics.method import METHODS, find_method, make_settings
+from betaplus.kinetics.method import find_method, make_settings
 from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.kinetics.shared import check_shared
@@ -23,7 +23,6 @@ from betaplus.physics.perfusion import find_extraction
 
 __all__ = ["KineticsRequest", "Options", "check_options"]
 
-_PLANNED_METHODS = ("consistency", "consistency-published", "flow", "abc", "ddpm", "score")
 _WITH_T_STAR = ("patlak", "logan", "mrtm2", "suvr")
 _PLASMA = ("measured", "unmetabolised", "whole-blood")
 _PARENT = ("samples", "hill", "exponential", "power")
@@ -130,10 +129,6 @@ def check_options(request: KineticsRequest) -> Options:
         UsageError: If an option is unknown, out of range, or contradicts another.
         InputError: If a file it names cannot be read.
     """
-    if request.method in _PLANNED_METHODS:
-        raise UsageError(
-            f"method {request.method!r} is not built yet", f"there are {', '.join(METHODS)}"
-        )
     model, method = resolve(request.model, request.method, request.reference is not None)
     kind = find_method(method)
     check_glucose(model, request.glucose, request.lumped_constant)

@@ -21,6 +21,7 @@ from betaplus.engine import Journal, Key, content_key, default_workers, work_fol
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
 from betaplus.io.jsons import read_json
 from betaplus.kinetics import fit
+from betaplus.kinetics.bundles import bundle_record
 from betaplus.kinetics.compare import Comparison
 from betaplus.kinetics.input_draws import fit_over_inputs
 from betaplus.kinetics.shared import fit_shared
@@ -217,6 +218,7 @@ def _key(request: KineticsRequest, options: Options, inputs: Inputs) -> Key:
         "model": options.model.name,
         "method": options.method,
         "method_settings": options.settings,
+        "network": bundle_record(options.method, options.settings),
         "prior": dict(options.prior),
         "known_delay": options.prior.known_delay,
         "noise": options.noise,

@@ -1,0 +1,62 @@
+"""`betaplus train`: networks from simulated or own data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from betaplus.cli.console import console
+from betaplus.cli.options import Out, Overwrite, Quiet, Resume, Seed
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Train networks; resumable, on one process or several.")
+
+
+@app.callback()
+def _train() -> None:
+    pass
+
+
+@app.command()
+def kinetics(
+    out: Out,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: studies, curves, minutes, ...")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measured input functions to vary (*_blood.tsv)."),
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Minutes for all of it.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that simulate.")
+    ] = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the networks of consistency, ddpm, score and flow, and write their bundles."""
+    from betaplus.pipeline.training.kinetics import train_kinetics
+
+    bundles = train_kinetics(
+        out,
+        config=config,
+        data=data,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        workers=workers,
+        command=" ".join(["betaplus", *sys.argv[1:]]),
+        progress=console(quiet),
+    )
+    if not quiet:
+        for bundle in bundles:
+            typer.echo(f"bundle: {bundle}")

@@ -1,0 +1,1 @@
+"""Networks, noise schedules, losses and samplers. Nothing here knows what PET is."""

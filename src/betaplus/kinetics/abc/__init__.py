@@ -1,0 +1,1 @@
+"""Approximate Bayesian computation: posteriors from simulations alone."""

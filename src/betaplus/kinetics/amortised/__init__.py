@@ -1,0 +1,1 @@
+"""Posteriors by networks that see a curve through a lean exact pass."""

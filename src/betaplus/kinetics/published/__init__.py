@@ -1,0 +1,1 @@
+"""PET-TRACER as published: its simulator, its network, its training and its sampler."""
