@@ -102,12 +102,13 @@ class Study:
         self.labels = folder / "labels.nii.gz"
         self.out = folder.parent / "out"
         self.source = self.pet
+        self.effort = CHEAP
 
     def arguments(self, *more: object) -> list[object]:
         """Return the arguments of `betaplus kinetics` on this study, quick and poor."""
         return [
             *("kinetics", self.source, "--blood", self.blood, "-o", self.out),
-            *("--no-report", "--quiet", *CHEAP, *more),
+            *("--no-report", "--quiet", *self.effort, *more),
         ]
 
     def edit_json(self, path: Path, **fields: Any) -> None:

@@ -16,8 +16,13 @@ import pytest
 from tests.cli.conftest import RunCli
 from tests.cli.study import FRAMES, Study, save_nifti, tree
 
+import betaplus
+from betaplus.io.tsv import column_numbers, read_table
+
 Spoil = Callable[[Study], Any]
 """Spoil a study; the options returned are added to the command."""
+
+BUNDLE = Path(betaplus.__file__).parent / "bundles" / "kinetics-published-v1"
 
 CASES: dict[str, tuple[Spoil, str]] = {}
 
@@ -328,9 +333,92 @@ def unknown_method(s: Study) -> list[object]:
     return ["--method", "magic"]
 
 
-@case(r"method 'flow' is not built yet; there are exact, nlls")
-def planned_method(s: Study) -> list[object]:
-    return ["--method", "flow"]
+def bundle_of(s: Study) -> Path:
+    """Return a copy of a bundle, and leave the settings of `exact` out of the command."""
+    s.effort = ["--method", "consistency"]
+    return Path(shutil.copytree(BUNDLE, s.folder / BUNDLE.name))
+
+
+@case(r"--bundle .*nothing is not a folder; expected the folder of a bundle")
+def no_such_bundle(s: Study) -> list[object]:
+    s.effort = ["--method", "consistency"]
+    return ["--bundle", s.folder / "nothing"]
+
+
+@case(r"config\.json cannot be read as JSON")
+def folder_without_a_bundle(s: Study) -> list[object]:
+    s.effort = ["--method", "flow"]
+    return ["--bundle", s.folder]
+
+
+@case(r"model\.safetensors has a checksum that starts with [0-9a-f]{12}; expected [0-9a-f]{12}")
+def weights_altered(s: Study) -> list[object]:
+    bundle = bundle_of(s)
+    content = bytearray((bundle / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (bundle / "model.safetensors").write_bytes(content)
+    return ["--bundle", bundle]
+
+
+@case(r"config\.json has schema version 99; expected 1")
+def bundle_of_another_schema(s: Study) -> list[object]:
+    bundle = bundle_of(s)
+    s.edit_json(bundle / "config.json", schema_version=99)
+    return ["--bundle", bundle]
+
+
+@case(r"is of task 'denoise'; expected 'kinetics'")
+def bundle_of_another_task(s: Study) -> list[object]:
+    bundle = bundle_of(s)
+    s.edit_json(bundle / "config.json", task="denoise")
+    return ["--bundle", bundle]
+
+
+@case(r"is of network 'published'; expected 'consistency'")
+def bundle_of_another_network(s: Study) -> list[object]:
+    return ["--bundle", bundle_of(s)]
+
+
+@case(r"validity of frames is \[72, 18\]; expected \[lowest, highest\]")
+def bundle_with_a_range_upside_down(s: Study) -> list[object]:
+    bundle = bundle_of(s)
+    s.edit_json(bundle / "config.json", validity={"frames": [72, 18]})
+    return ["--bundle", bundle]
+
+
+@case(r"setting 'adapt_minutes' is unknown; expected one of coarse")
+def adapting_a_method_without_weights(s: Study) -> list[object]:
+    return ["--adapt-minutes", "5"]
+
+
+@case(r"setting adapt_minutes=-1; expected 0 to 10000")
+def adapting_for_no_time(s: Study) -> list[object]:
+    s.effort = ["--method", "consistency"]
+    return ["--adapt-minutes", "-1"]
+
+
+@case(r"setting passes=0; expected 1 to 16")
+def no_passes(s: Study) -> list[object]:
+    s.effort = ["--method", "consistency"]
+    return ["--set", "passes=0"]
+
+
+@case(r"setting reweight='perhaps'; expected true or false")
+def reweighted_perhaps(s: Study) -> list[object]:
+    s.effort = ["--method", "flow"]
+    return ["--set", "reweight=perhaps"]
+
+
+@case(r"consistency-published with .*expected published or published-signed")
+def published_model_with_another_prior(s: Study) -> list[object]:
+    s.effort = ["--method", "consistency-published"]
+    return []
+
+
+@case(r"method consistency does not serve model SRTM; expected exact or nlls")
+def network_for_a_model_it_does_not_serve(s: Study) -> list[object]:
+    s.effort = ["--method", "consistency"]
+    return ["--model", "SRTM"]
 
 
 @case(r"--blood with --reference; expected one of the two")
@@ -554,3 +642,25 @@ def test_simulate_refuses_a_folder_with_a_simulation(tmp_path: Path, run_cli: Ru
     assert_one_line(*run_cli(*arguments), r"sub-01_tacs\.tsv exists")
     assert tree(tmp_path) == before
     shutil.rmtree(tmp_path / "sim")
+
+
+def test_a_scan_outside_the_trained_range_is_refined_and_said_so(
+    study: Study, run_cli: RunCli
+) -> None:
+    """Every curve is what `exact` makes of it, and the output says why."""
+    (study.folder / "prior.toml").write_text('k4 = {dist = "uniform", low = 0, high = 0.2}')
+    study.source, found = study.tacs, {}
+    for method in ("consistency", "exact"):
+        study.effort, study.out = ["--method", method], study.folder.parent / method
+        arguments = study.arguments("--prior", study.folder / "prior.toml", "--delay", "0")
+        code, out, err = run_cli(*(a for a in arguments if a != "--quiet"))
+        assert code == 0, err
+        said = "remark: the network was not trained for this scan (prior is "
+        assert (said in out) == (method == "consistency")
+        run = json.loads((study.out / "sub-01_kinetics_run.json").read_text())
+        assert any("not trained" in text for text in run["checks"]) == (method == "consistency")
+        found[method] = read_table(study.out / "sub-01_model-2TCM_kinpar.tsv")
+    status = column_numbers(found["consistency"]["status"], "status", "table")
+    assert set(status) <= {3, 4} and 3 in status
+    for name in ("K1", "Ki", "Ki-sd", "Ki-q95", "VB", "ess"):
+        assert found["consistency"][name] == found["exact"][name]

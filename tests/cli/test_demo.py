@@ -20,13 +20,22 @@ def test_quick_demo(tmp_path: Path, run_cli: RunCli) -> None:
     with Image.open(out / "demo.png") as picture:
         assert min(picture.size) > 400
     page = (out / "report.html").read_text()
-    for section in ("Maps", "Against the truth", "C-11 curves", "Timings", "Limits"):
+    for section in (
+        "Maps",
+        "Against the truth",
+        "Methods side by side",
+        "C-11 curves",
+        "Timings",
+        "Limits",
+    ):
         assert f">{section}<" in page
-    links = re.findall(r'href="((?:kinetics|curves)/[^"]+)"', page)
-    assert len(links) == 3 and all((out / link).is_file() for link in links)
+    links = re.findall(r'href="((?:kinetics|curves|methods)/[^"]+)"', page)
+    assert len(links) == 4 and all((out / link).is_file() for link in links)
     assert len(list((out / "kinetics").glob("*_mimap.nii.gz"))) == 43
     for method in ("exact", "nlls"):
         assert (out / "curves" / method / "sub-01_model-2TCM_kinpar.tsv").is_file()
+    for method in ("exact", "consistency", "flow"):
+        assert (out / "methods" / method / "sub-01_model-2TCM_kinpar.tsv").is_file()
     run = json.loads((out / "demo_run.json").read_text())
     assert run["quick"] is True and run["command"].endswith("--quick")
     # The intervals hold the truth about as often as they say, for well-determined parameters.

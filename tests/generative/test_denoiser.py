@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -59,7 +61,7 @@ def test_consistency_function_keeps_what_has_no_noise_left():
 
 def test_ode_steps_against_scipy():
     x, levels = torch.tensor([[[40.0, -95.0]]]).double(), karras_levels(200)
-    for sigma, lower in zip(levels[:-1], levels[1:], strict=True):
+    for sigma, lower in itertools.pairwise(levels):
         x = ode_step(gaussian, x, sigma.reshape(1, 1), lower.reshape(1, 1))
 
     def slope(sigma, y):
@@ -78,7 +80,7 @@ def test_ode_steps_are_of_second_order():
     errors = []
     for n in (40, 80, 160):
         x, levels = start, karras_levels(n + 1, 0.05, top)
-        for sigma, lower in zip(levels[:-1], levels[1:], strict=True):
+        for sigma, lower in itertools.pairwise(levels):
             x = ode_step(gaussian, x, sigma.reshape(1, 1), lower.reshape(1, 1))
         errors.append((x - flowed(start, top, 0.05)).abs().max().item())
     order = np.log2(np.array(errors[:-1]) / errors[1:])

@@ -114,6 +114,16 @@ def test_a_linear_network_finds_the_truth(tmp_path: Path) -> None:
     assert torch.allclose(network.weight, TRUTH, atol=1e-2)
 
 
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another run is training"):
+            go(tmp_path)
+    go(tmp_path)
+
+
 def test_what_is_written(tmp_path: Path) -> None:
     result = go(tmp_path)
     names = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())

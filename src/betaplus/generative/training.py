@@ -8,11 +8,13 @@ the end.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import fcntl
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +41,8 @@ from betaplus.generative.training_step import make_optimizer, stream_key, take_s
 __all__ = ["TrainingResult", "TrainingSettings", "train"]
 
 Network = TypeVar("Network", bound=nn.Module)
+
+_PARTS = 1000  # of a run, in which its progress is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +111,28 @@ def train(
         cuda = [team.device] if team.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             loop = _Loop(network, batch, loss, validate, out, settings, team, progress or Silent())
-            loop.begin(resume, overwrite)
-            return loop.run_to_end()
+            with _alone(out) if team.rank == 0 else contextlib.nullcontext():
+                loop.begin(resume, overwrite)
+                return loop.run_to_end()
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that no two runs write to it.
+
+    Raises:
+        UsageError: If another run holds it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another run is training in {out}", todo="wait for it") from error
+        try:
+            yield
+        finally:
+            (out / "lock").unlink(missing_ok=True)
 
 
 class _Loop:
@@ -168,11 +192,13 @@ class _Loop:
 
     def run_to_end(self) -> TrainingResult:
         counts, settings = self.run.counts, self.settings
-        self.progress.start("training", settings.steps)
-        self.progress.advance(min(counts.step, settings.steps))
+        self.progress.start("training", _PARTS)
+        shown = 0
         try:
             while True:
                 done = self._share_done()
+                self.progress.advance(int(done * _PARTS) - shown)
+                shown = int(done * _PARTS)
                 if self._due(settings.validate_every, done) and counts.step != counts.logged:
                     self._log()
                 if self._due(settings.checkpoint_every, done) and counts.step != self.saved:
@@ -180,7 +206,6 @@ class _Loop:
                 if done >= 1:
                     break
                 take_step(self.run, self.team, settings, self.batch, self.loss, done)
-                self.progress.advance()
         except KeyboardInterrupt:
             if counts.step != self.saved:
                 self._save()

@@ -116,14 +116,16 @@ class AmortisedFitter:
         numbers = np.concatenate([items, np.full(MICROBATCH - n, items[-1])])
         draws = self._draw(full, self._lean.free, numbers)
         x = draws.x[:n].astype(np.float64)
+        broken = ~np.isfinite(x).all((1, 2))
+        x[broken] = 0.0
         rows, log_p, misfits = self._lean.evaluate(padded, pilot, x)
         equal = np.full(x.shape[:2], 1.0 / x.shape[1])
-        failed = np.full(n, self._failed)
+        failed = np.full(n, self._failed) | broken
         if not self._trust.reweight:
             out = summarise(self._task, self._lean, pilot, x, equal, rows, misfits)
             out["ess"] = np.full(n, x.shape[1], dtype=np.float32)
             out["status"] = np.where(failed, REFINED, np.maximum(pilot.status, OK)).astype(np.uint8)
-            return out
+            return self._without(broken, out)
         raw = summarise(
             dataclasses.replace(self._task, samples=0, predict=False),
             self._lean, pilot, x, equal, rows, misfits,
@@ -134,6 +136,7 @@ class AmortisedFitter:
             )
         else:
             log_w = log_p - draws.log_q[:n].astype(np.float64)
+            log_w[broken] = 0.0
         log_w = np.where(np.isfinite(log_w), log_w, -np.inf)
         smoothed, k = smooth_weights(log_w)
         w = normalised(smoothed)
@@ -149,6 +152,14 @@ class AmortisedFitter:
         out["ess"] = ess.astype(np.float32)
         out["pareto_k"] = k.astype(np.float32)
         out["evidence"] = self._evidence(pilot, log_w)
+        return self._without(broken, out)
+
+    def _without(self, broken: np.ndarray, out: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Leave no number to curves whose draws are not finite, where `exact` will give none."""
+        if self._exact is None and broken.any():
+            for values in out.values():
+                if values.dtype.kind == "f":
+                    values[broken] = np.nan
         return out
 
     def _evidence(self, pilot: Pilot, log_w: np.ndarray) -> np.ndarray:

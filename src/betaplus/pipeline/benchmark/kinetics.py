@@ -34,7 +34,8 @@ class _Part:
             `table` says.
         full: Arguments of a full run.
         quick: Arguments of a quick run.
-        needs: What the function is given: ``scan``, ``folder`` or nothing.
+        needs: What the function is given: ``scan``, ``folder``, ``cache`` (a folder, or None where
+            nothing is written) or nothing.
         default: Whether it runs without being asked for.
         methods: Whether it judges the method that is named.
     """
@@ -94,6 +95,40 @@ PARTS = {
         quick={"curves": 3},
         default=False,
     ),
+    "methods": _Part(
+        title="All posterior methods side by side (published prior, delay known, refinement off)",
+        module="methods",
+        run="methods",
+        full={},
+        quick={
+            "curves": 60,
+            "inputs": 2,
+            "draws": 200,
+            "few_curves": 16,
+            "few_draws": 40,
+            "directions": 32,
+            "nuts_curves": 0,
+            "covered": 300,
+            "covered_draws": 100,
+            "timed": (0.15,),
+            "timed_draws": (40,),
+            "repeats": 1,
+            "budgets": (1000, 4000),
+            "shift_curves": 16,
+            "shift_covered": 64,
+            "shift_inputs": 1,
+        },
+        needs="cache",
+        default=False,
+    ),
+    "trust": _Part(
+        title="Trust map: probabilities of models and the misfit flag",
+        module="trust",
+        run="trust",
+        full={},
+        quick={"curves": 300, "misfit_curves": 48},
+        default=False,
+    ),
     "tracers": _Part(
         title="Real receptor tracers",
         module="tracers",
@@ -131,7 +166,8 @@ def benchmark_kinetics(
         quick: A few curves of each, in some minutes; full runs of the default parts take about
             half an hour on 2 cores.
         progress: What to report to.
-        parts: Names of `PARTS`; by default all but the longest, ``nuts`` and ``scale``.
+        parts: Names of `PARTS`; by default all but the longest, ``nuts``, ``methods``,
+            ``trust`` and ``scale``.
         method: Method that agreement, coverage and calibration judge.
 
     Returns:
@@ -170,7 +206,9 @@ def benchmark_kinetics(
         given: dict[str, Any] = {**(part.quick if quick else part.full), "progress": progress}
         if part.methods:
             given["method"] = method
-        first = {"scan": (scan,), "folder": (Path(out or ".") / name,), "": ()}[part.needs]
+        cache = None if out is None else Path(out) / name
+        folder = Path(out or ".") / name
+        first = {"scan": (scan,), "folder": (folder,), "cache": (cache,), "": ()}[part.needs]
         result["parts"][name] = part.found(part.run)(*first, **given)
         if out is not None:
             _write(Path(out), result)

@@ -9,17 +9,19 @@ NUTS on some of the curves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from betaplus.core.errors import BetaplusError
+from betaplus.core.posterior import STATUS
 from betaplus.core.progress import Progress, Silent
 from betaplus.engine import default_workers
 from betaplus.kinetics.method import find_method
-from betaplus.pipeline.benchmark.cases import LEVELS
+from betaplus.pipeline.benchmark.cases import LEVELS, Scan
 from betaplus.pipeline.benchmark.coverage import INTERVALS
 from betaplus.pipeline.benchmark.methods_cases import (
     SIMULATED,
@@ -33,7 +35,7 @@ from betaplus.pipeline.benchmark.methods_entries import (
     Entry,
     Found,
     run_entry,
-    seconds,
+    timed_entry,
 )
 from betaplus.pipeline.benchmark.methods_limits import judged
 from betaplus.pipeline.benchmark.methods_real import real_posteriors
@@ -52,9 +54,10 @@ from betaplus.pipeline.benchmark.methods_scores import (
     sliced,
 )
 from betaplus.pipeline.benchmark.methods_shifts import shifts
+from betaplus.pipeline.benchmark.methods_table import methods_table
 from betaplus.pipeline.benchmark.methods_time import equal_time, network_time
 
-__all__ = ["methods"]
+__all__ = ["methods", "methods_table"]
 
 _SEED = 700_000
 _COVERED = (
@@ -64,8 +67,8 @@ _COVERED = (
     "flow, re-weighted",
     "consistency-published",
 )
-_COVERAGE_DRAWS = 200
 _GATE = 0.05
+_REFINED = next(code for code, name in STATUS.items() if name == "refined")
 _MICROBATCH = 32
 
 
@@ -80,11 +83,13 @@ def methods(
     directions: int = 64,
     nuts_curves: int = 64,
     covered: int = 5000,
+    covered_draws: int = 200,
     timed: Sequence[float] = LEVELS,
     timed_draws: Sequence[int] = (200, 1000),
+    repeats: int = 3,
     budgets: Sequence[int] = (2000, 8000, 32_000, 128_000),
     shift_curves: int = 96,
-    shift_covered: int = 500,
+    shift_covered: int = 2000,
     shift_inputs: int = 4,
     seed: int = _SEED,
     progress: Progress | None = None,
@@ -99,11 +104,14 @@ def methods(
         few_curves: Curves of methods that are slow, with one input function for each noise level.
         few_draws: Draws per curve of those.
         directions: Of the sliced Wasserstein distance.
-        nuts_curves: Curves that NUTS does, too; 0 for none, on the real voxels neither.
+        nuts_curves: Curves that NUTS does, too, where numpyro is installed; 0 for none, on the
+            real voxels neither.
         covered: Further curves, of which coverage is counted.
+        covered_draws: Draws per curve of those.
         timed: Noise levels at which time is taken, 32 curves each.
         timed_draws: Draws per curve then; the first is what slow methods get.
-        budgets: Simulations of `abc` that are tried for equal error, rising.
+        repeats: Runs of which the shortest time counts.
+        budgets: Simulations of `abc` that are tried for equal error, rising; at least two.
         shift_curves: Curves of each shift with a reference.
         shift_covered: Curves of each shift for its coverage.
         shift_inputs: Input functions of each shift.
@@ -113,18 +121,15 @@ def methods(
     Returns:
         What `betaplus.pipeline.benchmark.methods_table` shows, ``meets`` among it: name of a limit
         to what was found, what is asked for and whether it holds.
-
-    Raises:
-        UsageError: If NUTS is asked for and numpyro is missing.
     """
     progress = progress or Silent()
     store = NutsStore(folder)
-    if nuts_curves:
-        find_method("nuts")  # what is missing is told before hours of work
+    if importlib.util.find_spec("numpyro") is None:
+        nuts_curves = 0
     scans = unseen_scans(inputs)
     batches = draw_batches(scans, curves, seed)
     trusted = reference(batches, progress)
-    slow = _slow(batches, scans, few_curves, seed + 1000)
+    slow = _slow(scans, few_curves, seed + 1000)
     slow_trusted = reference(slow, progress)
     clock = draw_batches(scans[:1], _MICROBATCH * len(timed), seed + 2000, levels=timed)
     clock_trusted = reference(clock, progress)
@@ -154,15 +159,18 @@ def methods(
         if "skipped" not in row:
             given = clock[-1:] if entry.few else clock
             row["seconds"] = {
-                str(n): seconds(entry, given, n)
+                str(n): timed_entry(entry, given, n, repeats)[0]
                 for n in (timed_draws[:1] if entry.few else timed_draws)
             }
         result["rows"].append(row)
     result["same_curves"] = _same_curves(slow, slow_trusted, few_draws, directions, progress)
-    result["coverage"] = _coverage(scans, covered, seed + 3000, progress)
+    result["coverage"] = _coverage(scans, covered, covered_draws, seed + 3000, progress)
     result["covered"] = covered
     for name, run in (
-        ("equal", lambda: equal_time(clock, clock_trusted, budgets, timed_draws, progress)),
+        (
+            "equal",
+            lambda: equal_time(clock, clock_trusted, budgets, timed_draws, repeats, progress),
+        ),
         ("network", lambda: network_time(clock[0], timed_draws[0], progress)),
         (
             "shifts",
@@ -180,12 +188,13 @@ def methods(
     return result
 
 
-def _slow(batches: Sequence[Batch], scans: Sequence[Any], curves: int, seed: int) -> list[Batch]:
-    """Curves for slow methods: as few input functions as noise levels, so that batches are full."""
-    chosen = [scans[i] for i in spread(len(scans), len(LEVELS))]
+def _slow(scans: Sequence[Scan], curves: int, seed: int) -> list[Batch]:
+    """Curves for slow methods: few input functions and levels, so that their batches are full."""
+    levels = [LEVELS[i] for i in spread(len(LEVELS), -(-curves // _MICROBATCH))]
+    chosen = [scans[i] for i in spread(len(scans), len(levels))]
     out: list[Batch] = []
-    each = max(curves // len(LEVELS), 1)
-    for i, level in enumerate(LEVELS):
+    each = curves // len(levels)
+    for i, level in enumerate(levels):
         scan = chosen[i % len(chosen)]
         out += draw_batches([scan], each, seed + i, levels=(level,))
         out[-1].items[:] += i * each
@@ -221,7 +230,7 @@ def _row(
     points = _points(entry, draws)
     if points:
         row["ess_share"] = float(np.median(found.ess)) / points
-        row["handed_over"] = float((found.status == 3).mean())
+        row["handed_over"] = float((found.status == _REFINED).mean())
     if entry.method == "consistency-published":
         row["one_blood"] = _one_blood(batches, found, trusted)
     return row
@@ -282,22 +291,24 @@ def _nuts(
     }
 
 
-def _coverage(scans: Sequence[Any], curves: int, seed: int, progress: Progress) -> dict[str, Any]:
+def _coverage(
+    scans: Sequence[Scan], curves: int, draws: int, seed: int, progress: Progress
+) -> dict[str, Any]:
     batches = draw_batches(scans, curves, seed)
     truth = np.concatenate([batch.truth for batch in batches])
     level = np.concatenate([np.full(len(batch), batch.level) for batch in batches])
-    out: dict[str, Any] = {"intervals": list(INTERVALS), "draws": _COVERAGE_DRAWS, "methods": {}}
+    out: dict[str, Any] = {"intervals": list(INTERVALS), "draws": draws, "methods": {}}
     for entry in ENTRIES:
         if entry.label not in _COVERED:
             continue
         try:
-            found = run_entry(entry, batches, _COVERAGE_DRAWS, quantiles=TAILS, progress=progress)
+            found = run_entry(entry, batches, draws, quantiles=TAILS, progress=progress)
         except BetaplusError:
             continue
         inside = held(found.quantiles, truth)
         out["methods"][entry.label] = coverage_by_level(inside, level)
         if entry.method == "flow":
-            kept = found.ess >= _GATE * _COVERAGE_DRAWS
+            kept = found.ess >= _GATE * draws
             out["methods"][f"{entry.label}, ESS at least 5 %"] = coverage_by_level(
                 inside, level, kept
             )

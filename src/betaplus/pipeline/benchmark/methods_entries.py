@@ -18,7 +18,16 @@ from betaplus.kinetics.method import QUANTILES, Fitter, find_method, make_settin
 from betaplus.pipeline.benchmark.cases import QUANTITIES
 from betaplus.pipeline.benchmark.methods_cases import Batch
 
-__all__ = ["ENTRIES", "Entry", "Found", "columns", "one_thread", "prepared", "run_entry", "seconds"]
+__all__ = [
+    "ENTRIES",
+    "Entry",
+    "Found",
+    "columns",
+    "one_thread",
+    "prepared",
+    "run_entry",
+    "timed_entry",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,7 @@ class Entry:
         few: Whether it is so slow that it gets few curves and draws.
         draws: Whether it has draws; otherwise mean and SD only.
         own: Setting that says how many draws there are, where that is not `Task.samples` alone.
+        cheaper: Settings that save time and change no result, for runs whose time is not taken.
     """
 
     label: str
@@ -45,8 +55,10 @@ class Entry:
     few: bool = False
     draws: bool = True
     own: str = ""
+    cheaper: Mapping[str, Any] = field(default_factory=dict)
 
 
+_LONG = 10.0  # seconds of runs after which there is no other
 _RAW = {"reweight": False, "refine": False}
 _WEIGHED = {"reweight": True, "refine": False}
 
@@ -69,7 +81,8 @@ ENTRIES = (
         label="abc, rejection", method="abc", settings={"sampler": "rejection"}, points="accepted"
     ),
     Entry(
-        label="consistency-published", method="consistency-published", calls=3, own="draws"
+        label="consistency-published", method="consistency-published", calls=3, own="draws",
+        cheaper={"embedding": "shared"},
     ),
     Entry(label="nlls", method="nlls", draws=False),
 )  # fmt: skip
@@ -100,11 +113,17 @@ class Found:
 
 
 def prepared(
-    entry: Entry, batch: Batch, samples: int, quantiles: tuple[float, ...] = QUANTILES
+    entry: Entry,
+    batch: Batch,
+    samples: int,
+    quantiles: tuple[float, ...] = QUANTILES,
+    *,
+    timed: bool = False,
 ) -> Fitter:
     """Return the method ready for a batch, with so many draws per curve."""
     kind = find_method(entry.method)
-    own = {entry.own: samples} if entry.own else {}
+    own: dict[str, Any] = {entry.own: samples} if entry.own else {}
+    own |= {} if timed else entry.cheaper
     task = dataclasses.replace(
         batch.task, samples=samples if entry.draws else 0, quantiles=quantiles
     )
@@ -167,24 +186,28 @@ def columns(
     )
 
 
-def seconds(entry: Entry, batches: Sequence[Batch], samples: int, repeats: int = 3) -> float:
-    """Return the wall time per curve of one thread, what curves share apart [s].
+def timed_entry(
+    entry: Entry, batches: Sequence[Batch], samples: int, repeats: int
+) -> tuple[float, Found]:
+    """Return the wall time per curve of one thread [s], what curves share apart, and the results.
 
-    The shortest of several runs, fewer where one takes long: other work on the machine only adds.
+    Of several runs the shortest: other work on the machine only adds. There are fewer where one
+    takes long.
     """
-    total = 0.0
+    total, parts = 0.0, []
     with one_thread():
         for batch in batches:
-            fitter = prepared(entry, batch, samples)
+            fitter = prepared(entry, batch, samples, timed=True)
             if not entry.few:
                 fitter.fit(batch.curves[:2], batch.items[:2])
             spent: list[float] = []
-            while len(spent) < repeats and sum(spent) < 10.0:
+            while len(spent) < repeats and sum(spent) < _LONG:
                 began = time.perf_counter()
-                fitter.fit(batch.curves, batch.items)
+                fitted = fitter.fit(batch.curves, batch.items)
                 spent.append(time.perf_counter() - began)
             total += min(spent)
-    return total / sum(len(batch) for batch in batches)
+            parts.append(columns(fitted, fitter.parameters, batch.items, False))
+    return total / sum(len(batch) for batch in batches), _joined(parts)
 
 
 @contextlib.contextmanager

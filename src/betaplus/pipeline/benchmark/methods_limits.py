@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from betaplus.pipeline.benchmark.cases import QUANTITIES
-from betaplus.pipeline.benchmark.coverage import INTERVALS
 
 __all__ = ["judged"]
 
-_NINETY = INTERVALS.index(0.90)
 _CONSISTENCY, _WEIGHED = "consistency, raw", "consistency, re-weighted"
 _PUBLISHED, _FLOW = "consistency-published", "flow, re-weighted"
 
@@ -70,12 +66,12 @@ def _accuracy(rows: Mapping[str, Any]) -> Iterator[_Statement]:
 def _coverage(methods: Mapping[str, Any]) -> Iterator[_Statement]:
     for label in (_CONSISTENCY, _WEIGHED, f"{_FLOW}, ESS at least 5 %"):
         if label in methods:
-            # cells over quantities and noise levels: averages over quantities are what is judged
-            ends = {name: _mean(part) for name, part in methods[label].items() if part["count"]}
+            ends = {name: part["ends"] for name, part in methods[label].items() if part["count"]}
             yield (
-                f"{label}: 90 % intervals hold .88 to .92 of the truth, in all and by noise level",
-                ", ".join(f"{name} {value:.3f}" for name, value in ends.items()),
-                all(0.88 <= value <= 0.92 for value in ends.values()),
+                f"{label}: 90 % intervals of every quantity hold .88 to .92 of the truth, in all"
+                " and by noise level",
+                ", ".join(f"{name}: {low:.3f} to {high:.3f}" for name, (low, high) in ends.items()),
+                all(low >= 0.88 and high <= 0.92 for low, high in ends.values()),
             )
 
 
@@ -138,15 +134,16 @@ def _shifts(shifts: Any) -> Iterator[_Statement]:
     for shift in () if "skipped" in shifts else shifts:
         for label, part in shift["found"].items():
             error, ratios = _extremes(part["accuracy"])
-            inside = _mean(part["coverage"])
+            low, high = part["coverage"]["ends"]
             yield (
                 f"shift ({shift['name']}), {label}: error at most .125 SD, ratio .93 to 1.07,"
                 " coverage .87 to .93",
-                f"{error:.3f}, {ratios[0]:.3f} to {ratios[1]:.3f}, {inside:.3f}",
+                f"{error:.3f}, {ratios[0]:.3f} to {ratios[1]:.3f}, {low:.3f} to {high:.3f}",
                 error <= 0.125
-                and 0.93 <= ratios[0]
+                and ratios[0] >= 0.93
                 and ratios[1] <= 1.07
-                and 0.87 <= inside <= 0.93,
+                and low >= 0.87
+                and high <= 0.93,
             )
 
 
@@ -154,8 +151,3 @@ def _extremes(accuracy: Mapping[str, Any]) -> tuple[float, tuple[float, float]]:
     """Largest median error of a quantity, least and largest median SD ratio."""
     ratios = [accuracy[name]["ratio"] for name in QUANTITIES]
     return max(accuracy[name]["error"] for name in QUANTITIES), (min(ratios), max(ratios))
-
-
-def _mean(group: Mapping[str, Any]) -> float:
-    """Coverage of 90 % intervals, mean over quantities."""
-    return float(np.mean([values[_NINETY] for values in group["coverage"].values()]))

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import BetaplusError
+from betaplus.core.input_function import InputCurve
 from betaplus.core.progress import Progress
+from betaplus.core.tacs import TacTable
 from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS
 from betaplus.pipeline.benchmark.cases import QUANTITIES
@@ -20,35 +22,51 @@ from betaplus.pipeline.benchmark.real_curves import real_curves
 __all__ = ["real_batches", "real_posteriors"]
 
 _BINS = 48
+_SEED = 11
+_SEPARATOR = "; "
 _ENDS = (0.002, 0.998)  # quantiles of the trusted draws that are shown, with a margin
 _MARGIN = 0.35
 
 
 def real_batches() -> list[Batch]:
-    """Return the voxels that are at hand, each with its image-derived input function."""
-    out = []
+    """Return the voxels that are at hand, those of one image-derived input function together."""
+    groups: list[tuple[InputCurve, list[str], list[np.ndarray], TacTable]] = []
     for source, curve, table in real_curves():
-        if source.startswith("FDG voxel"):
-            task = Task(
-                curve=curve.converted("Bq/mL"),
-                frames=table.frames,
-                half_life=table.tracer.half_life,
-                model="2TCM",
-                prior=PRIORS["published"],
-                delay=0.0,
-                seed=11,
+        if not source.startswith("FDG voxel"):
+            continue
+        for known, names, values, _ in groups:
+            if np.array_equal(known.time, curve.time) and np.array_equal(
+                known.plasma, curve.plasma
+            ):
+                names.append(source)
+                values.append(table.values)
+                break
+        else:
+            groups.append((curve, [source], [table.values], table))
+    out, first = [], 0
+    for curve, names, values, table in groups:
+        task = Task(
+            curve=curve.converted("Bq/mL"),
+            frames=table.frames,
+            half_life=table.tracer.half_life,
+            model="2TCM",
+            prior=PRIORS["published"],
+            delay=0.0,
+            seed=_SEED,
+        )
+        curves = np.concatenate(values).astype(np.float64)
+        absent = np.full((len(curves), len(QUANTITIES)), np.nan)
+        out.append(
+            Batch(
+                source=_SEPARATOR.join(names),
+                level=np.nan,
+                task=task,
+                truth=absent,
+                curves=curves,
+                items=first + np.arange(len(curves)),
             )
-            absent = np.full((len(table.values), len(QUANTITIES)), np.nan)
-            out.append(
-                Batch(
-                    source=source,
-                    level=np.nan,
-                    task=task,
-                    truth=absent,
-                    curves=table.values.astype(np.float64),
-                    items=np.arange(len(table.values)),
-                )  # fmt: skip
-            )
+        )
+        first += len(curves)
     return out
 
 
@@ -87,8 +105,10 @@ def real_posteriors(
         assert found.samples is not None
         samples[entry.label] = found.samples
     return [
-        {"source": batch.source, "quantities": _densities(i, samples)}
-        for i, batch in enumerate(batches)
+        {"source": source, "quantities": _densities(i, samples)}
+        for i, source in enumerate(
+            name for batch in batches for name in batch.source.split(_SEPARATOR)
+        )
     ]
 
 

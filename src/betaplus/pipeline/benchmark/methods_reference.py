@@ -146,6 +146,6 @@ def chosen_batches(batches: Sequence[Batch], count: int) -> list[Batch]:
                     truth=batch.truth[rows],
                     curves=batch.curves[rows],
                     items=batch.items[rows],
-                )  # fmt: skip
+                )
             )
     return out

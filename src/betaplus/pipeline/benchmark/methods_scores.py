@@ -98,7 +98,7 @@ def coverage_by_level(
 
     Returns:
         Group to ``share`` of curves that count, ``count``, ``coverage``: quantity to that of each
-        of `INTERVALS`, and ``ends``: the least and the largest at 90 %.
+        of `INTERVALS`, and ``ends``: the least and the largest at 90 %; these only where any count.
     """
     keep = np.ones(len(inside), dtype=bool) if keep is None else keep
     out: dict[str, Any] = {}
@@ -110,10 +110,11 @@ def coverage_by_level(
     for name, members in groups.items():
         chosen = members & keep
         count = int(chosen.sum())
-        found = inside[chosen].mean(axis=0) if count else np.full(inside.shape[1:], np.nan)
-        out[name] = {
-            "count": count,
-            "share": count / max(int(members.sum()), 1),
+        out[name] = {"count": count, "share": count / max(int(members.sum()), 1)}
+        if not count:
+            continue
+        found = inside[chosen].mean(axis=0)
+        out[name] |= {
             "coverage": {q: found[i].tolist() for i, q in enumerate(QUANTITIES)},
             "ends": [float(found[:, at].min()), float(found[:, at].max())],
         }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from betaplus.core.frames import FrameTiming
+from betaplus.core.posterior import STATUS
 from betaplus.core.progress import Progress
 from betaplus.pipeline.benchmark.methods_cases import Batch, draw_batch, unseen_scans
 from betaplus.pipeline.benchmark.methods_entries import ENTRIES, run_entry
@@ -29,6 +29,7 @@ LONG_FRAMES = FrameTiming.from_durations(
 
 _LEVEL = 0.15
 _DRAWS = 200
+_REFINED = next(code for code, name in STATUS.items() if name == "refined")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def shifts(
 
     Returns:
         For each of `SHIFTS` its ``name``, ``sources``, and for each of the two its ``accuracy`` and
-        ``coverage``.
+        ``coverage``, and ``handed_over``: the share of curves that refinement would do again.
 
     Raises:
         InputError: If there are no weights.
@@ -117,13 +118,7 @@ def shifts(
             row["found"][entry.label] = {
                 "accuracy": accuracy(found.mean, found.std, trusted.mean, trusted.std),
                 "coverage": coverage,
-                "low_ess": _low(entry.settings, found.ess, draws),
+                "handed_over": float((found.status == _REFINED).mean()),
             }
         out.append(row)
     return out
-
-
-def _low(settings: Any, ess: np.ndarray, draws: int) -> float:
-    """Share of curves that refinement would have done again for their effective sample size."""
-    points: Sequence[int] = (2048,) if settings.get("reweight") else (draws,)
-    return float((ess < 0.05 * points[0]).mean())

@@ -6,7 +6,6 @@ curves of a scan share (tables, networks) apart.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,8 +20,7 @@ from betaplus.pipeline.benchmark.methods_entries import (
     Entry,
     Found,
     one_thread,
-    run_entry,
-    seconds,
+    timed_entry,
 )
 from betaplus.pipeline.benchmark.methods_scores import accuracy
 
@@ -32,7 +30,6 @@ _CONSISTENCY = next(entry for entry in ENTRIES if entry.label == "consistency, r
 _SAMPLERS = ("smc", "rejection")
 _LEAST, _MOST = 800, 1 << 17  # simulations
 _KEPT = 8  # simulations per particle that is kept
-_PROBED = (800, 3200)  # simulations whose times tell those of others
 _ABC_DRAWS = 200
 _TRIES = 2
 
@@ -53,6 +50,7 @@ def equal_time(
     reference: Found,
     budgets: Sequence[int],
     draws: Sequence[int],
+    repeats: int,
     progress: Progress,
 ) -> dict[str, Any]:
     """Hold `abc` against `consistency` at equal time, and at equal error of the SD.
@@ -60,8 +58,9 @@ def equal_time(
     Args:
         batches: Curves, 32 in each so that batches of the network are full.
         reference: Trusted posteriors of them.
-        budgets: Simulations of `abc` that are tried for equal error, rising.
+        budgets: Simulations of `abc` that are tried for equal error, rising; at least two.
         draws: Draws per curve of `consistency`.
+        repeats: Runs of which the shortest counts.
         progress: What to report to.
 
     Returns:
@@ -72,24 +71,23 @@ def equal_time(
         that was ``reached``; ``slower``: the least of them. ``abc``: what was measured of it.
     """
     rows: list[dict[str, Any]] = []
-    progress.start("time of abc", len(_SAMPLERS) * (len(budgets) + len(draws) + 1))
-    quiet = _Quiet(progress)
+    progress.start("time of abc", len(_SAMPLERS) * (len(budgets) + len(draws)))
     measured: dict[str, list[dict[str, Any]]] = {}
-    probed: dict[str, np.ndarray] = {}
+    lines: dict[str, np.ndarray] = {}
     for sampler in _SAMPLERS:
-        spent = [seconds(abc_entry(sampler, n), batches, _ABC_DRAWS) for n in _PROBED]
-        probed[sampler] = np.polyfit(_PROBED, spent, 1)
-        progress.advance()
         measured[sampler] = []
         for n in budgets:
-            measured[sampler].append(_judge(abc_entry(sampler, n), batches, reference, quiet))
+            entry = abc_entry(sampler, n)
+            measured[sampler].append(_judge(entry, batches, reference, repeats))
             progress.advance()
+        first = measured[sampler][:2]
+        lines[sampler] = np.polyfit(budgets[:2], [found["seconds"] for found in first], 1)
     for count in draws:
-        mine = _judge(_CONSISTENCY, batches, reference, quiet, count)
+        mine = _judge(_CONSISTENCY, batches, reference, repeats, count)
         row: dict[str, Any] = {"draws": count, **mine, "abc": {}, "equal": {}}
         for sampler in _SAMPLERS:
             row["abc"][sampler] = _at_time(
-                sampler, mine["seconds"], probed[sampler], batches, reference, quiet
+                sampler, mine["seconds"], lines[sampler], batches, reference, repeats
             )
             row["equal"][sampler] = crossing(
                 [(m["seconds"], m["uncertainty"]) for m in measured[sampler]],
@@ -142,14 +140,14 @@ def _at_time(
     line: np.ndarray,
     batches: Sequence[Batch],
     reference: Found,
-    progress: Progress,
+    repeats: int,
 ) -> dict[str, Any]:
     """Run `abc` with the budget that takes a time per curve [s], or its least one."""
     slope, offset = line
     found: dict[str, Any] = {}
     for _ in range(_TRIES):
         budget = int(np.clip((wanted - offset) / max(slope, 1e-9), _LEAST, _MOST))
-        found = _judge(abc_entry(sampler, budget), batches, reference, progress)
+        found = _judge(abc_entry(sampler, budget), batches, reference, repeats)
         offset += found["seconds"] - (offset + slope * budget)
         if abs(found["seconds"] / wanted - 1.0) < 0.1 or budget in (_LEAST, _MOST):
             break
@@ -160,11 +158,10 @@ def _judge(
     entry: Entry,
     batches: Sequence[Batch],
     reference: Found,
-    progress: Progress,
+    repeats: int,
     draws: int = _ABC_DRAWS,
 ) -> dict[str, Any]:
-    spent = seconds(entry, batches, draws)
-    found = run_entry(entry, batches, draws, progress=progress)
+    spent, found = timed_entry(entry, batches, draws, repeats)
     scores = accuracy(found.mean, found.std, reference.mean, reference.std)["all"]
     return {
         "simulations": entry.settings.get("simulations", 0),
@@ -262,22 +259,3 @@ def network_time(batch: Batch, draws: int, progress: Progress) -> dict[str, Any]
             for name in spent
         },
     }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Quiet:
-    """Progress within progress: notes only."""
-
-    outer: Progress
-
-    def start(self, task: str, total: int) -> None:
-        pass
-
-    def advance(self, steps: int = 1) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        self.outer.note(text)

@@ -14,6 +14,7 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.io.derivatives import write_json, write_map
 from betaplus.io.labels import load_labels
 from betaplus.io.open import load
+from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
 from betaplus.pipeline.demo.truth import (
     Agreement,
     agreement,
@@ -30,7 +31,7 @@ from betaplus.simulation.reference_tacs import REFERENCE_REGION, simulate_refere
 __all__ = ["DemoResult", "run_demo"]
 
 _NOT_BRAIN = ("SoftTissue", "Skull", "CSF", "VenousSinus", "CarotidArtery")
-_PARTS = ("simulated", "kinetics", "curves", "reference", "report.html", "demo.png")
+_PARTS = ("simulated", "kinetics", "methods", "curves", "reference", "report.html", "demo.png")
 _QUICK_SLICES = 2
 _TRUE = ("K1", "k2", "k3", "k4", "VB", "Ki")
 _REVERSIBLE: BoxPrior = {
@@ -56,6 +57,7 @@ class DemoResult:
         truth: Parameter to true values in those voxels, shape (N,).
         regions: Region to parameter to mean true value.
         agreement: How posteriors and truth meet, by parameter.
+        methods: Curves of that scan by the exact method and by networks.
         curves: Method to its result on the table of C-11 curves.
         curve_truth: Parameter to true values of those curves.
         curve_agreement: Method to parameter to how they meet.
@@ -70,6 +72,7 @@ class DemoResult:
     truth: dict[str, np.ndarray]
     regions: dict[str, dict[str, float]]
     agreement: dict[str, Agreement]
+    methods: SideBySide
     curves: dict[str, KineticsResult]
     curve_truth: dict[str, np.ndarray]
     curve_agreement: dict[str, dict[str, Agreement]]
@@ -88,6 +91,8 @@ class DemoResult:
         return [
             f"FDG brain: posteriors of {voxels:,} voxels in {seconds:.0f} s",
             f"truth inside the 90 % interval: {shares}",
+            f"side by side: {len(self.methods.regions)} regions by"
+            f" {', '.join(self.methods.results)}",
             f"C-11 curves: {_CURVES}, by {', '.join(self.curves)} and Logan's plot",
             f"without blood: {', '.join(self.reference)} from a reference region",
             f"maps:    {self.out / 'kinetics'}",
@@ -145,6 +150,23 @@ def run_demo(
             kinetics_report,
         )
     truth = read_truth_maps(scan, _TRUE, mask)
+    inside = labels[mask]
+    regions = region_truth(truth, inside, names)
+    with watch.stage("methods"):
+        methods = side_by_side(
+            brain,
+            mask,
+            one_voxel_each(inside, names),
+            truth,
+            regions,
+            scan["blood"],
+            out / "methods",
+            lambda request: _kinetics(
+                request, progress, kinetics_report if request.method == "consistency" else None
+            ),
+            seed=seed,
+            overwrite=overwrite,
+        )
     with watch.stage("curves"):
         table = simulate_tacs(
             out / "curves",
@@ -195,8 +217,9 @@ def run_demo(
     return DemoResult(
         brain=brain,
         truth=truth,
-        regions=region_truth(truth, labels[mask], names),
+        regions=regions,
         agreement=agreement(brain.posterior, truth, mask),
+        methods=methods,
         curves=curves,
         curve_truth=curve_truth,
         curve_agreement={m: agreement(r.posterior, curve_truth) for m, r in curves.items()},

@@ -159,18 +159,48 @@ def train_kinetics(
             f"no input function in {data}", "expected *_blood.tsv or *_inputfunction.tsv files"
         )
     seen = [pair for i, pair in enumerate(found) if i % 5 != 0]
+    record = {
+        **{name: getattr(plan, name) for name in ("curves", "draws", "measured_share")},
+        "seed": seed,
+        "seen": [name for name, _ in seen],
+        "held_out": [name for i, (name, _) in enumerate(found) if i % 5 == 0],
+    }
+    kept = out / "corpus" / "inputs.json"
+    if resume:
+        _check_same(kept, record)
+    first = os.environ.get("RANK", "0") == "0"
+    if first:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(record, indent=1) + "\n")
     studies = _corpus(
         out / "corpus", plan, [curve for _, curve in seen], max_minutes, overwrite, seed,
         workers, progress,
     )  # fmt: skip
-    if os.environ.get("RANK", "0") == "0":
-        record = {
-            "studies": studies,
-            "seen": [name for name, _ in seen],
-            "held_out": [name for i, (name, _) in enumerate(found) if i % 5 == 0],
-        }
-        (out / "corpus" / "inputs.json").write_text(json.dumps(record, indent=1) + "\n")
+    if first:
+        kept.write_text(json.dumps({"studies": studies, **record}, indent=1) + "\n")
     return _networks(out, plan, studies, found, resume, overwrite, seed, command, progress)
+
+
+def _check_same(path: Path, record: dict[str, Any]) -> None:
+    """Refuse to continue a corpus with other settings than it was begun with."""
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", todo="give --overwrite to start again"
+        ) from error
+    for name, value in record.items():
+        if before.get(name, value) == value:
+            continue
+        if name in ("seen", "held_out"):
+            found, expected = "other measured input functions", "those of the earlier run"
+        else:
+            found, expected = f"{name} {value:g}", f"{before[name]} as in the earlier run"
+        raise UsageError(
+            f"{found} with --resume", f"expected {expected}", "give --overwrite to start again"
+        )
 
 
 def _corpus(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from betaplus import __version__
+from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.cases import QUANTITIES
 from betaplus.pipeline.benchmark.kinetics import PARTS
 from betaplus.report.benchmark.markdown import markdown_blocks
 from betaplus.report.figures.calibration import coverage_panel, rank_panel, tarp_panel
+from betaplus.report.figures.methods import accuracy_panel, voxel_panel
 from betaplus.report.figures.tracers import agreement_panel, pairs_panel
+from betaplus.report.figures.trust import misfit_panel, reliability_panel
 from betaplus.report.page import Page
 
 __all__ = ["benchmark_report"]
 
+_WAYS = {"evidence": "evidence", "aic": "AIC weights"}
 _PAIRS = (("1", "2"), ("test", "retest"), ("baseline", "blocked"))
 
 
@@ -47,6 +53,8 @@ def benchmark_report(path: str | Path, result: Mapping[str, Any]) -> Path:
     for name, found in result["parts"].items():
         part = PARTS[name]
         text = part.found(part.table or f"{part.run}_table")(found)
+        if name == "methods":
+            _write_voxels(Path(path).parent, found)
         page.add_section(part.title, [*_figures(name, found), *markdown_blocks(text)])
     return page.write(path)
 
@@ -59,6 +67,24 @@ def _figures(name: str, found: Mapping[str, Any]) -> Iterator[object]:
         if tarp:
             keys = ("levels", "coverage", "standard_error", "area", "area_error")
             yield tarp_panel(*(tarp["posterior"][key] for key in keys))
+    if name == "methods":
+        yield accuracy_panel(
+            [row for row in found["rows"] if "skipped" not in row],
+            QUANTITIES,
+            caption="Medians over curves, simulation",
+        )
+        for voxel in found["real"]:
+            yield voxel_panel(voxel["quantities"], caption=f"{voxel['source']}, real")
+    if name == "trust":
+        reliability = {way: part["groups"] for way, part in found["reliability"].items()}
+        yield reliability_panel(reliability, found["brier"], _WAYS)
+        misfit = found["misfit"]
+        yield misfit_panel(
+            misfit["late_sd"], misfit["residuals"], caption="Misfits by their residuals"
+        )
+        yield misfit_panel(
+            misfit["late_sd"], misfit["frames"], caption="Frames shifted by one, by the evidence"
+        )
     if name == "tracers":
         for tracer, part in found.items():
             yield agreement_panel(part["rows"], tracer)
@@ -66,3 +92,12 @@ def _figures(name: str, found: Mapping[str, Any]) -> Iterator[object]:
                 panel = pairs_panel(part["rows"], pair, tracer)
                 if panel is not None:
                     yield panel
+
+
+def _write_voxels(folder: Path, found: Mapping[str, Any]) -> None:
+    """Write the figures of real voxels as files, too."""
+    for voxel in found["real"]:
+        made = voxel_panel(voxel["quantities"], kind="png", title=voxel["source"])
+        name = f"benchmark_kinetics_{voxel['source'].replace(' ', '-')}.png"
+        with atomic_path(folder / name) as path:
+            path.write_bytes(base64.b64decode(made.data))

@@ -11,6 +11,7 @@ from betaplus.core.posterior import Posterior
 from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
+from betaplus.report.demo.methods import METHODS_NOTE, methods_side_by_side
 from betaplus.report.demo.showcase import write_showcase
 from betaplus.report.demo.volumes import REFERENCE_NOTE, reference_tables, total_volumes
 from betaplus.report.elements import (
@@ -38,6 +39,7 @@ _INTERVALS = ("K1", "k2", "VT", "VB")
 _REGIONS = ("FrontalCortex", "WhiteMatter", "Thalamus", "CerebellarCortex")
 _LINKS = (
     ("kinetics/sub-01_kinetics_report.html", "all maps and settings of the FDG scan"),
+    ("methods/consistency/sub-01_kinetics_report.html", "its regions by consistency"),
     ("curves/exact/sub-01_kinetics_report.html", "the C-11 curves by exact"),
     ("curves/nlls/sub-01_kinetics_report.html", "the C-11 curves by nlls"),
 )
@@ -74,6 +76,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
         names = brain.regions.names or ()
         shown = [n for n in _REGIONS if n in names] or list(names[:4])
         add_regions(page, brain.regions, _without_draws(brain.region_posterior), shown)
+    page.add_section("Methods side by side", methods_side_by_side(result.methods), METHODS_NOTE)
     page.add_section("Input function", input_panel(brain.curve, brain.blood))
     page.add_section("C-11 curves", _curves(result), _CURVES_NOTE)
     page.add_section("Without blood", reference_tables(result), REFERENCE_NOTE)
