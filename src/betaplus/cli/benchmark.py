@@ -27,8 +27,8 @@ def kinetics(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="speed, agreement, coverage, calibration, tracers, nuts or scale; repeatable."
-            "  [default: all but nuts and scale, which take long]",
+            help="speed, agreement, coverage, calibration, tracers, methods, trust, nuts or scale;"
+            " repeatable.  [default: all but methods, trust, nuts and scale, which take long]",
         ),
     ] = None,
     method: Annotated[

@@ -96,15 +96,20 @@ class AmortisedFitter:
     def fit(self, curves: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
         """Fit curves, shape (n, T) [Bq/mL]; see `betaplus.kinetics.method.Fitter.fit`.
 
-        Further diagnostics: ``pareto_k`` and ``evidence``, where weights were asked for.
+        Further diagnostics: ``trusted``, 0 where draws and weights failed (such curves are refined,
+        or called misfit where refinement is off), and where weights were asked for, ``pareto_k``
+        and ``evidence``.
         """
         parts = [
             self._batch(curves[i : i + MICROBATCH], items[i : i + MICROBATCH])
             for i in range(0, len(curves), MICROBATCH)
         ]
         out = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        out["trusted"] = (out["status"] != REFINED).astype(np.uint8)
         if self._exact is not None:
             self._refine(curves, items, out)
+        else:
+            out["status"][out["trusted"] == 0] = MISFIT
         return out
 
     def _batch(self, curves: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from betaplus.core.posterior import STATUS
 from betaplus.core.progress import Progress
 from betaplus.engine import default_workers
 from betaplus.kinetics.method import QUANTILES, Fitter, find_method, make_settings
@@ -58,6 +59,7 @@ class Entry:
     cheaper: Mapping[str, Any] = field(default_factory=dict)
 
 
+_REFINED = next(code for code, name in STATUS.items() if name == "refined")
 _LONG = 10.0  # seconds of runs after which there is no other
 _RAW = {"reweight": False, "refine": False}
 _WEIGHED = {"reweight": True, "refine": False}
@@ -181,7 +183,10 @@ def columns(
         std=fitted["std"][:, at].astype(np.float64),
         quantiles=fitted["quantiles"][:, at],
         ess=fitted["ess"].astype(np.float64),
-        status=fitted["status"],
+        # With refinement off a curve that would be handed over is called misfit, and not trusted.
+        status=np.where(fitted["trusted"] == 0, _REFINED, fitted["status"])
+        if "trusted" in fitted
+        else fitted["status"],
         samples=fitted["samples"][:, at] if keep else None,
     )
 

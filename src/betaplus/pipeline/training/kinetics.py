@@ -218,8 +218,15 @@ def _corpus(
     from betaplus.kinetics.amortised.corpus import make_corpus
     from betaplus.kinetics.amortised.dataset import corpus_files
 
-    if os.environ.get("RANK", "0") != "0":
-        return len(corpus_files(folder))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        there = len(corpus_files(folder))
+        if overwrite or there < plan.studies:
+            raise UsageError(
+                f"{there} of {plan.studies} studies under torchrun",
+                "expected all of them, to be shared by the processes",
+                "simulate on one process first, then give --resume",
+            )
+        return plan.studies
     if overwrite:
         for path in corpus_files(folder):
             path.unlink()
@@ -314,6 +321,8 @@ def _networks(
         )
         network.load_state_dict(load_file(result.best))
         metrics = {"score": result.best_score or 0.0}
+        if os.environ.get("RANK", "0") != "0":
+            return out / "bundles" / f"kinetics-{stage}-v{plan.version}"
         return write_kinetics_bundle(
             out / "bundles", stage, plan.version, network, data, seed, command,
             result.minutes, result.steps, metrics,
