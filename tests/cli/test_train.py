@@ -11,6 +11,9 @@ import pytest
 from tests.cli.conftest import RunCli
 
 from betaplus.generative.bundle import load_bundle
+from betaplus.kinetics.published import publishing, training
+from betaplus.kinetics.published.publishing import held_out as measured
+from betaplus.kinetics.published.training import simulations as few
 
 TINY = "studies = 26\ncurves = 8\ndraws = 4\n"
 
@@ -63,9 +66,11 @@ CONFIGS = {
 }
 
 
-def check_refusal(run_cli: RunCli, folder: Path, more: list[object], words: str) -> None:
+def check_refusal(
+    run_cli: RunCli, folder: Path, more: list[object], words: str, what: str = "kinetics"
+) -> None:
     before = sorted(folder.rglob("*"))
-    code, out, err = run_cli("train", "kinetics", "-o", folder / "out", *more)
+    code, out, err = run_cli("train", what, "-o", folder / "out", *more)
     assert code == 2, err
     assert err.count("\n") == 1 and not out
     assert re.search(words, err), err
@@ -83,6 +88,39 @@ def test_refusals(run_cli: RunCli, tmp_path: Path, case: str) -> None:
 def test_configurations_that_are_refused(run_cli: RunCli, tmp_path: Path, text: str) -> None:
     more = ["--config", config(tmp_path, text)]
     check_refusal(run_cli, tmp_path, more, CONFIGS[text])
+
+
+PUBLISHED_REFUSED = {
+    "both flags": (lambda _: ["--resume", "--overwrite"], "exclude each other"),
+    "no time": (lambda _: ["--max-minutes", "0"], "--max-minutes 0; expected a number above 0"),
+    "a file": (a_file, "out is a file; expected a folder"),
+}
+
+
+@pytest.mark.parametrize("case", PUBLISHED_REFUSED)
+def test_refusals_of_the_published_model(run_cli: RunCli, tmp_path: Path, case: str) -> None:
+    spoil, words = PUBLISHED_REFUSED[case]
+    more = spoil(tmp_path)
+    check_refusal(run_cli, tmp_path, more, words, "kinetics-published")
+
+
+@pytest.mark.slow
+def test_the_published_model_from_its_simulator_to_a_bundle(
+    run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "simulations", lambda n, seed: few(400, seed))
+    monkeypatch.setattr(publishing, "held_out", lambda network, n: measured(network, 16))
+    out = tmp_path / "out"
+    arguments = ["train", "kinetics-published", "-o", out]
+    code, _, err = run_cli(*arguments, "--max-minutes", "0.03")
+    assert code == 0, err
+    bundle = load_bundle(out / "bundles" / "kinetics-published-v1", "kinetics")
+    record = json.loads((bundle.path / "training.json").read_text())
+    lines = (out / "published" / "metrics.jsonl").read_text().splitlines()
+    assert record["steps"] == json.loads(lines[-1])["step"] > 0
+    assert 0.0 <= record["metrics"]["coverage_K1"] <= 1.0
+    code, _, err = run_cli(*arguments, "--max-minutes", "0.03")
+    assert code == 2 and "--resume" in err
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ __all__ = ["app"]
 app = typer.Typer(help="Train networks; resumable, on one process or several.")
 
 
-@app.callback()
-def _train() -> None:
-    pass
+MaxMinutes = Annotated[
+    float | None, typer.Option(metavar="M", help="Minutes for all of it.", show_default=False)
+]
 
 
 @app.command()
@@ -31,9 +31,7 @@ def kinetics(
         Path | None,
         typer.Option(metavar="DIR", help="Measured input functions to vary (*_blood.tsv)."),
     ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Minutes for all of it.")
-    ] = None,
+    max_minutes: MaxMinutes = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes that simulate.")
     ] = None,
@@ -54,9 +52,38 @@ def kinetics(
         overwrite=overwrite,
         seed=seed,
         workers=workers,
-        command=" ".join(["betaplus", *sys.argv[1:]]),
+        command=_command(),
         progress=console(quiet),
     )
     if not quiet:
         for bundle in bundles:
             typer.echo(f"bundle: {bundle}")
+
+
+@app.command()
+def kinetics_published(
+    out: Out,
+    max_minutes: MaxMinutes = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the network of consistency-published, and write its bundle."""
+    from betaplus.pipeline.training.published import train_published_model
+
+    bundle = train_published_model(
+        out,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        command=_command(),
+        progress=console(quiet),
+    )
+    if not quiet:
+        typer.echo(f"bundle: {bundle}")
+
+
+def _command() -> str:
+    return " ".join(["betaplus", *sys.argv[1:]])

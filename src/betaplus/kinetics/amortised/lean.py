@@ -66,8 +66,9 @@ class LeanPass:
             padded: Curves from `padded`, shape (n, frame).
             probes: Whitened points for all six places, shape (P, 6).
         """
-        if not hasattr(self._spaces, "space"):
-            self._spaces.space = make_space(self.problem, self._effort)
+        space = getattr(self._spaces, "space", None)  # one a thread
+        if space is None:
+            space = self._spaces.space = make_space(self.problem, self._effort)
         n, width = padded.shape
         D = self.free.size
         out = Pilot(
@@ -85,7 +86,7 @@ class LeanPass:
             self.problem.target,
             self.problem.points,
             self._effort,
-            self._spaces.space,
+            space,
             self.coordinates,
             padded,
             np.ascontiguousarray(probes[:, self.free]),

@@ -181,6 +181,7 @@ class ExactFitter:
         )
 
     def _space(self) -> Space:
-        if not hasattr(self._spaces, "space"):
-            self._spaces.space = make_space(self.problem, self.effort)
-        return self._spaces.space
+        space = getattr(self._spaces, "space", None)  # one a thread
+        if space is None:
+            space = self._spaces.space = make_space(self.problem, self.effort)
+        return space

@@ -35,7 +35,7 @@ _LIMITS = """
 Kept as published: starts from N(0, 1) at a level no larger than the spread of the data, which
 biases draws towards the prior's mean; takes frame means for samples at frame ends; one fixed scale,
 so another dose is outside what it knows; no delay, one blood curve, one schedule, one radionuclide.
-Trained for fewer iterations than the paper's 100,000 (`training.json`). The spread of input
+The paper has 100,000 iterations; those of these weights are in `training.json`. The spread of input
 functions, the scale, batch size and learning rate are not in the paper's description; those used
 are in the code.
 Nothing tells when a curve is outside the training data but a misfit of the mean parameters' curve.
