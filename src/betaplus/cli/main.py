@@ -14,6 +14,7 @@ from betaplus import __version__
 from betaplus.cli.benchmark import app as benchmark
 from betaplus.cli.demo import demo
 from betaplus.cli.doctor import doctor
+from betaplus.cli.evaluate import evaluate
 from betaplus.cli.failure import defect, mendable, one_line
 from betaplus.cli.info import info
 from betaplus.cli.kinetics import kinetics
@@ -37,6 +38,7 @@ app.command(short_help="What a file is, and everything wrong with it.")(info)
 app.command(short_help="Versions, devices, what each extra would add.")(doctor)
 app.command(short_help="All of it on a phantom made on the spot.")(demo)
 app.add_typer(train, name="train", short_help="Networks, from simulated or own data.")
+app.command(short_help="Images against a reference: errors, regions, bias.")(evaluate)
 app.add_typer(benchmark, name="benchmark", short_help="Accuracy, calibration and speed.")
 
 # The command-line parser's own exception, wherever this version of typer keeps it.

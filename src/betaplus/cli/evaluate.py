@@ -1,0 +1,89 @@
+"""`betaplus evaluate`: images against a reference."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betaplus.cli.console import console
+from betaplus.cli.options import Out, Overwrite, Quiet, Report
+
+if TYPE_CHECKING:
+    from betaplus.pipeline.evaluate import EvaluateResult
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    context: typer.Context,
+    reference: Annotated[
+        Path, typer.Argument(metavar="REFERENCE", help="What the images should be, NIfTI.")
+    ],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Images on the same grid.")
+    ],
+    out: Out,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Voxels to count.  [default: those where the reference is above 0]"
+        ),
+    ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option(metavar="LABELS", help="Label image, for a table with a row per region."),
+    ] = None,
+    background: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="Label of the background, number or name, for contrast recovery; several give"
+            " background variability.",
+        ),
+    ] = None,
+    std: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Standard deviation image, once for each image, in their order: coverage,"
+            " z-scores, sparsification.",
+        ),
+    ] = None,
+    realisations: Annotated[
+        bool,
+        typer.Option(
+            "--realisations", help="The images are realisations of one measurement: bias and SD."
+        ),
+    ] = False,
+    overwrite: Overwrite = False,
+    report: Report = True,
+    quiet: Quiet = False,
+) -> None:
+    """Compare images with a reference: NRMSE, PSNR, SSIM, bias, regions, uncertainty."""
+    from betaplus.pipeline.evaluate import EvaluateRequest, run_evaluate
+
+    request = EvaluateRequest(
+        reference=reference,
+        images=tuple(images),
+        out=out,
+        mask=mask,
+        regions=regions,
+        background=tuple(background or ()),
+        std=tuple(std or ()),
+        realisations=realisations,
+        overwrite=overwrite,
+        command=shlex.join(["betaplus", *(context.obj or ())]),
+    )
+    result = run_evaluate(request, console(quiet), _write_report if report else None)
+    if not quiet:
+        for line in result.summary:
+            typer.echo(line)
+
+
+def _write_report(path: Path, result: EvaluateResult) -> None:
+    from betaplus.report.evaluate import evaluate_report
+
+    evaluate_report(path, result)

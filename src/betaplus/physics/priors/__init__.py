@@ -1,0 +1,1 @@
+"""Image-space priors: values, gradients, curvatures and surrogates, with no projector in them."""

@@ -1,0 +1,1 @@
+"""Line integrals through images and their adjoints."""
