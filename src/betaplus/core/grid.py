@@ -48,9 +48,9 @@ class ImageGrid:
     @property
     def affine(self) -> np.ndarray:
         """Voxel to world of a patient head first and supine, shape (4, 4) [mm], RAS+."""
-        affine = np.diag([-self.voxel_size[0], -self.voxel_size[1], self.voxel_size[2], 1.0])
+        affine = np.diag([*(-v for v in self.voxel_size), 1.0])
         x, y, z = self.first
-        affine[:3, 3] = -x, -y, z
+        affine[:3, 3] = -x, -y, -z
         return affine
 
     def axis(self, i: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """PET scanners: rings of detectors, and the sinograms that they fill.
 
-The scanner's own axes: z along the bore from ring 0, y down, x so that they are right-handed;
-0 is the centre. Of a patient who lies head first and supine, x points left and y to the back.
+The scanner's own axes, 0 at its centre: x to the right of who looks into the bore over the bed, y
+down, z from ring 0 out to the bed. Of a patient who lies head first and supine, x points left, y to
+the back and z to the feet.
 """
 
 from __future__ import annotations

@@ -33,7 +33,16 @@ __all__ = [
     "write_tacs",
 ]
 
-_IGNORED = ("*_mimap.*", "*_kinpar.tsv", "*_kinpar.json", "*_report.html", "*_run.json", "*.zarr")
+_IGNORED = (
+    "*_mimap.*",
+    "*_kinpar.tsv",
+    "*_kinpar.json",
+    "evaluation*.tsv",
+    "evaluation*.json",
+    "*_report.html",
+    "*_run.json",
+    "*.zarr",
+)
 
 
 def source_stem(path: str | Path) -> str:

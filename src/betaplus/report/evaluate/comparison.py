@@ -18,7 +18,8 @@ _MARGIN = 2  # voxels around the mask
 _WIDTH = 7.4  # in
 _WIDEST = 2.2  # in: of a panel
 _TALLEST = 2.6
-_LETTERS = 22  # of a name over a column
+_LOWEST = 0.35  # a coronal slice of fewer planes is left out
+_LETTERS = 13  # of a name over a column, per in
 _PLANES = (("axial", 2, 1), ("coronal", 1, 2))  # name, axis cut, vertical axis; x is across
 
 
@@ -92,14 +93,15 @@ def comparison_panel(
     import matplotlib
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
+    outline = [withStroke(linewidth=1.6, foreground=_BACKGROUND)]
     turn, voxel, where = _turn(affine, mask)
     inside = turn(mask)
     box = _box(inside)
     index = _middle(inside)
     size = [(part.stop - part.start) * v for part, v in zip(box, voxel, strict=True)]
     kinds = ["image", "difference", *(["SD"] if any(s.std is not None for s in images) else [])]
-    rows = [_Row(plane, kind) for plane in _PLANES for kind in kinds]
     columns = [Shown("reference", "", reference), *images]
     volumes = [
         {
@@ -114,6 +116,8 @@ def comparison_panel(
     wide = min(_WIDEST, (_WIDTH - left - right - gap * len(images)) / len(columns))
     scale = min(wide / size[0], _TALLEST / max(size[v] for _, _, v in _PLANES))  # in per mm
     wide = scale * size[0]
+    planes = [p for p in _PLANES if p[0] == "axial" or scale * size[p[2]] >= _LOWEST]
+    rows = [_Row(plane, kind) for plane in planes for kind in kinds]
     talls = [scale * size[row.plane[2]] for row in rows]
     width = left + right + len(columns) * wide + gap * len(images)
     height = top + sum(talls) + gap * len(rows) + 0.05
@@ -129,7 +133,7 @@ def comparison_panel(
                 x = left + c * (wide + gap)
                 volume = held[row.kind]
                 if r == 0:
-                    _heading(figure, (x + 0.5 * wide) / width, 1 - 0.08 / height, column)
+                    _heading(figure, (x + 0.5 * wide) / width, 1 - 0.08 / height, column, wide)
                 if volume is None:
                     continue
                 panel = figure.add_axes((x / width, y / height, wide / width, tall / height))
@@ -150,7 +154,7 @@ def comparison_panel(
                     at = f"{name}, {'xyz'[cut]} = {where(index)[cut]:.0f} mm"
                     panel.text(
                         0.03, 0.03, at.replace("-", "\u2212"), color="white", fontsize=6.5,
-                        transform=panel.transAxes, ha="left", va="bottom",
+                        transform=panel.transAxes, ha="left", va="bottom", path_effects=outline,
                     )  # fmt: skip
             figure.text(
                 0.14 / width, (y + 0.5 * tall) / height, row.kind, rotation=90, ha="center",
@@ -173,10 +177,11 @@ def comparison_panel(
         return picture(figure, "png", alt, caption)
 
 
-def _heading(figure: Any, x: float, y: float, column: Shown) -> None:
+def _heading(figure: Any, x: float, y: float, column: Shown, wide: float) -> None:
     name = column.name.removesuffix(".gz").removesuffix(".nii")
-    if len(name) > _LETTERS:
-        half = _LETTERS // 2 - 1
+    room = max(int(_LETTERS * wide), 7)
+    if len(name) > room:
+        half = room // 2 - 1
         name = f"{name[:half]}\u2026{name[-half:]}"
     text = f"{name}\n{column.note}"
     figure.text(x, y, text, ha="center", va="top", fontsize=7.5, linespacing=1.3)
