@@ -11,12 +11,13 @@ from scipy.stats import multivariate_normal, truncnorm
 from tests.kinetics import brute_force as grid
 
 from betaplus.core import UsageError
+from betaplus.core.settings import make_settings
 from betaplus.kinetics.abc.method import Abc
 from betaplus.kinetics.abc.proposal import Proposal, resample
 from betaplus.kinetics.abc.regression import adjusted
 from betaplus.kinetics.abc.simulator import Simulator
 from betaplus.kinetics.exact.method import THOROUGH, Exact
-from betaplus.kinetics.method import Task, make_settings
+from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS, Distribution
 from betaplus.physics.noise import noise_floor, noise_gain
 from betaplus.pipeline.benchmark.cases import find_scan

@@ -10,8 +10,9 @@ import torch
 from scipy.stats import binom
 
 from betaplus.core.frames import FrameTiming
+from betaplus.core.settings import make_settings
 from betaplus.core.tracer import Tracer
-from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.kinetics.method import Task, find_method
 from betaplus.kinetics.prior import PRIORS
 from betaplus.physics.compartments import MODELS, predict
 from betaplus.physics.noise import noise_floor, noise_gain

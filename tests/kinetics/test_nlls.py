@@ -13,7 +13,8 @@ from scipy.optimize import least_squares
 from betaplus.core.errors import UsageError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.input_function import InputCurve
-from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.core.settings import make_settings
+from betaplus.kinetics.method import Task, find_method
 from betaplus.kinetics.nlls import Nlls
 from betaplus.kinetics.prior import PRIORS, Distribution, Prior
 from betaplus.physics.compartments import MODELS, predict

@@ -23,7 +23,7 @@ def dynamic(
     out: Out,
     tracer: Tracer = "FDG",
     dose_fraction: Dose = 1.0,
-    size: Annotated[str, typer.Option(help="small, full or large.")] = "small",
+    size: Annotated[str, typer.Option(help="small, full, large or largest.")] = "small",
     partial_volume: Annotated[float, typer.Option(help="Width of the resolution [mm].")] = 0.0,
     format: Annotated[
         str, typer.Option(metavar="nii.gz|zarr", help="What images are written as.")

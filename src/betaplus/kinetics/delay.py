@@ -9,8 +9,9 @@ import numpy as np
 
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
+from betaplus.core.settings import make_settings
 from betaplus.kinetics.curves import Curves
-from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.kinetics.method import Task, find_method
 from betaplus.kinetics.prior import Prior
 from betaplus.kinetics.reference_curve import region_mean
 from betaplus.physics.compartments import MODELS

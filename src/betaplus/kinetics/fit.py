@@ -13,6 +13,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Marginal, Posterior
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.settings import make_settings
 from betaplus.core.tacs import TacTable
 from betaplus.engine import Journal
 from betaplus.kinetics.blocks import FitContext, fit_in_blocks
@@ -23,7 +24,7 @@ from betaplus.kinetics.glucose import check_glucose, with_glucose
 from betaplus.kinetics.graphical.once import check_t_star, chosen_once
 from betaplus.kinetics.input import input_curve
 from betaplus.kinetics.leaning import leaning_remarks
-from betaplus.kinetics.method import QUANTILES, Task, find_method, make_settings
+from betaplus.kinetics.method import QUANTILES, Task, find_method
 from betaplus.kinetics.models import resolve
 from betaplus.kinetics.noise_option import noise_option, weights_option
 from betaplus.kinetics.prior import Prior, find_prior

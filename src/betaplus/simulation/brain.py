@@ -15,6 +15,7 @@ SIZES = {
     "small": ((40, 48, 32), 4.5),
     "full": ((96, 112, 80), 2.0),
     "large": ((148, 172, 124), 1.3),
+    "largest": ((184, 214, 154), 1.05),
 }
 """Size to grid shape and voxel edge [mm]. `large` is about the grid of a dedicated brain scanner,
 with more than a million voxels inside the head."""

@@ -11,6 +11,7 @@ import pytest
 from tests.kinetics.amortised.cases import curves_of, make_task
 
 from betaplus.core.errors import BetaplusError, InputError, UsageError
+from betaplus.core.settings import make_settings
 from betaplus.generative.bundle import load_bundle
 from betaplus.generative.conditional import ConditionalField, FieldSize
 from betaplus.generative.flow import ConditionalFlow, FlowSize
@@ -21,7 +22,7 @@ from betaplus.kinetics.amortised.lean import LeanPass
 from betaplus.kinetics.amortised.networks import load_field, noise, outside_training
 from betaplus.kinetics.amortised.publishing import VALIDITY, write_kinetics_bundle
 from betaplus.kinetics.exact.method import Exact
-from betaplus.kinetics.method import find_method, make_settings
+from betaplus.kinetics.method import find_method
 from betaplus.kinetics.prior import PRIORS, Distribution
 
 ITEMS = np.arange(3)

@@ -14,9 +14,10 @@ from tests.physics.test_patlak import FENG, by_quadrature
 from betaplus.core.errors import UsageError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.input_function import InputCurve
+from betaplus.core.settings import make_settings
 from betaplus.core.tracer import Tracer
 from betaplus.kinetics.graphical.patlak import Patlak
-from betaplus.kinetics.method import find_method, make_settings
+from betaplus.kinetics.method import find_method
 from betaplus.physics.compartments import predict
 from betaplus.physics.noise import noise_floor, noise_gain
 from betaplus.physics.response import InputResponse

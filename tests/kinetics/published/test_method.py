@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from betaplus.core import FrameTiming, InputCurve, InputError, UsageError
+from betaplus.core.settings import make_settings
 from betaplus.generative.bundle_writing import ModelCard, TrainingRecord, write_bundle
-from betaplus.kinetics.method import Task, make_settings
+from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS, Distribution
 from betaplus.kinetics.published.curves import FRAMES, knots_response, noise_sd
 from betaplus.kinetics.published.method import ConsistencyPublished, derived

@@ -8,7 +8,8 @@ from scipy.special import ndtri
 
 from betaplus.core.errors import InputError
 from betaplus.core.progress import Silent
-from betaplus.kinetics.method import find_method, make_settings
+from betaplus.core.settings import make_settings
+from betaplus.kinetics.method import find_method
 from betaplus.pipeline.benchmark import methods as part
 from betaplus.pipeline.benchmark.cases import LEVELS, QUANTITIES
 from betaplus.pipeline.benchmark.methods_cases import (

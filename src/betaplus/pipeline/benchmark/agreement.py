@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.settings import make_settings
 from betaplus.engine import default_workers
-from betaplus.kinetics.method import find_method, make_settings
+from betaplus.kinetics.method import find_method
 from betaplus.physics.compartments import find_model
 from betaplus.pipeline.benchmark.cases import LEVELS, QUANTITIES, Scan
 from betaplus.pipeline.benchmark.reference import Posterior, Reference, sample_posterior

@@ -22,8 +22,9 @@ import numpy as np
 from betaplus.core.errors import UsageError
 from betaplus.core.posterior import STATUS
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.settings import make_settings
 from betaplus.engine import default_workers
-from betaplus.kinetics.method import Fitter, Task, find_method, make_settings
+from betaplus.kinetics.method import Fitter, Task, find_method
 from betaplus.kinetics.prior import PRIORS, Distribution, Prior
 from betaplus.physics.noise import noise_floor, noise_gain
 from betaplus.pipeline.benchmark.cases import Scan

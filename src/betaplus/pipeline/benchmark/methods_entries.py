@@ -14,8 +14,9 @@ import numpy as np
 
 from betaplus.core.posterior import STATUS
 from betaplus.core.progress import Progress
+from betaplus.core.settings import make_settings
 from betaplus.engine import default_workers
-from betaplus.kinetics.method import QUANTILES, Fitter, find_method, make_settings
+from betaplus.kinetics.method import QUANTILES, Fitter, find_method
 from betaplus.pipeline.benchmark.cases import QUANTITIES
 from betaplus.pipeline.benchmark.methods_cases import Batch
 

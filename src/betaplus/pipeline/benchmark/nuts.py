@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.settings import make_settings
 from betaplus.engine import default_workers
-from betaplus.kinetics.method import Task, find_method, make_settings
+from betaplus.kinetics.method import Task, find_method
 from betaplus.kinetics.prior import PRIORS
 from betaplus.pipeline.benchmark.cases import LEVELS, Scan
 from betaplus.pipeline.benchmark.real_curves import real_curves

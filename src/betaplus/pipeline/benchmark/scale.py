@@ -28,7 +28,7 @@ from betaplus.pipeline.benchmark.region_accuracy import region_accuracy
 
 __all__ = ["scale", "scale_table"]
 
-_SIZES = {"small": 27_000, "full": 330_000, "large": 1_200_000}
+_SIZES = {"small": 27_000, "full": 330_000, "large": 1_200_000, "largest": 2_200_000}
 """Size of a simulated study to voxels that its head has at least, with seed 0."""
 
 _STATISTICS = ("mean", "std", "median", "q05", "q95")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.settings import make_settings
 from betaplus.engine import MICROBATCH, Block, make_executor, plan_curves, run
-from betaplus.kinetics.method import Fitter, Task, find_method, make_settings
+from betaplus.kinetics.method import Fitter, Task, find_method
 from betaplus.pipeline.benchmark.baseline import LeanModel, fit_voxels, hold_model, lean_model
 from betaplus.pipeline.benchmark.cases import LEVELS, RATES, Curves, Scan
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError, UsageError
+from betaplus.core.settings import make_settings
 from betaplus.engine import make_executor, parse_memory
 from betaplus.io.tsv import column_numbers, read_table
 from betaplus.kinetics.compare import COMPARED, check_models
 from betaplus.kinetics.delay import delay_option
 from betaplus.kinetics.glucose import check_glucose
-from betaplus.kinetics.method import find_method, make_settings
+from betaplus.kinetics.method import find_method
 from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.kinetics.shared import check_shared
