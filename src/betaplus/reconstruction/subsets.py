@@ -32,7 +32,6 @@ def herman_meyer(n: int) -> list[int]:
             factors.append(prime)
             rest //= prime
         prime += 1
-    factors.reverse()
     order = []
     for i in range(n):
         value, weight, rest = 0, n, i

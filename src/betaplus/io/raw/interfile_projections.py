@@ -197,7 +197,7 @@ def _layout(header: InterfileHeader) -> _Layout:
     most = max(b for _, b in differences)
     if len(spans) != 1:
         raise header.wrong("no segment of ring difference 0", "expected one")
-    span = spans[0] if len(differences) > 1 else _single_span(spans[0])
+    span = spans[0]
     scanner, remarks = scanner_of(header, sizes["tangential"][0], span, most)
     by_difference = {(s.lowest, s.highest): s for s in scanner.michelogram.segments}
     segments = []
@@ -240,11 +240,6 @@ def _axes(header: InterfileHeader) -> tuple[tuple[str, ...], dict[str, list[int]
     if frames not in (None, 1):
         raise header.wrong(f"{frames} time frames", "expected one", "split the file")
     return tuple(labels), sizes
-
-
-def _single_span(width: int) -> int:
-    """Return the span of data with segment 0 only; its ring differences may be cut at the most."""
-    return width if width % 2 else width + 1
 
 
 def _header_text(
