@@ -18,6 +18,7 @@ from betaplus.cli.evaluate import evaluate
 from betaplus.cli.failure import defect, mendable, one_line
 from betaplus.cli.info import info
 from betaplus.cli.kinetics import kinetics
+from betaplus.cli.reconstruct import reconstruct
 from betaplus.cli.simulate import app as simulate
 from betaplus.cli.train import app as train
 from betaplus.core.errors import BetaplusError
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(short_help="Posteriors of kinetic parameters, from image or curves.")(kinetics)
+app.command(short_help="Images from raw counts: OSEM, MAP-EM, BSREM, SVRG.")(reconstruct)
 app.add_typer(simulate, name="simulate", short_help="Measurements with known truth.")
 app.command(short_help="What a file is, and everything wrong with it.")(info)
 app.command(short_help="Versions, devices, what each extra would add.")(doctor)

@@ -17,6 +17,8 @@ from betaplus.io.frame_times import read_frames, refuse_minutes
 from betaplus.io.jsons import read_sidecar
 from betaplus.io.nifti import LazyNifti, open_nifti
 from betaplus.io.open import load
+from betaplus.io.raw.describe import describe_raw
+from betaplus.io.raw.open_raw import is_raw
 from betaplus.io.sidecar import (
     read_decay,
     read_injection,
@@ -97,6 +99,8 @@ def describe(
         "radionuclide": radionuclide,
         "decay_corrected_to": decay_corrected_to,
     }
+    if path.exists() and is_raw(path):
+        return describe_raw(path)
     if path.is_file() and name.endswith((".nii", ".nii.gz")):
         return _image(path, options)
     if path.is_dir() and name.endswith(".zarr"):

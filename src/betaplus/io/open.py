@@ -9,6 +9,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
 from betaplus.io.images import load_image
 from betaplus.io.pmod import load_pmod_tacs
+from betaplus.io.raw.open_raw import is_raw
 from betaplus.io.tacs import load_tacs
 from betaplus.io.zarr_images import load_zarr_image
 
@@ -46,6 +47,10 @@ def load(
         "radionuclide": radionuclide,
         "decay_corrected_to": decay_corrected_to,
     }
+    if is_raw(path):
+        raise InputError(
+            f"{path.name} is raw data", "expected an image or curves", "reconstruct it first"
+        )
     if name.endswith((".nii", ".nii.gz")) and path.is_file():
         return load_image(path, **options)  # type: ignore[arg-type]
     if name.endswith(".zarr") and path.is_dir():

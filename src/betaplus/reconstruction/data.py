@@ -6,6 +6,7 @@ the resolution, and randoms and scatter in b; the log-likelihood is sum y ln yba
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Protocol
 
@@ -92,6 +93,18 @@ class SinogramData:
         if mask is not None:
             self._seen = self._seen & np.asarray(mask, dtype=bool)
         self._sensitivities: dict[int, np.ndarray] = {}
+
+    def with_counts(self, sinogram: Sinogram) -> SinogramData:
+        """Return the same for another frame, whose multiplicative factors are these.
+
+        Raises:
+            InputError: If counts or additive terms are what none can be.
+        """
+        _check(sinogram)
+        other = copy.copy(self)
+        other.sinogram = sinogram
+        other.__dict__.pop("level", None)
+        return other
 
     @cached_property
     def sensitivity(self) -> np.ndarray:

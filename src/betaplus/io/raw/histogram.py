@@ -96,12 +96,12 @@ class _Counts:
             first, rest = slice(None), [Ellipsis, *rest]
         if isinstance(first, slice):
             chosen = range(*first.indices(self.shape[0]))
-            parts = [self._one(t)[tuple(rest)] for t in chosen]
+            parts = [self._part(t, rest) for t in chosen]
             return np.stack(parts) if parts else np.empty((0, *self.shape[1:]), np.float32)
         t = operator.index(first)
         if not -len(self) <= t < len(self):
             raise IndexError(f"frame {t} of {len(self)}")
-        return self._one(t % len(self))[tuple(rest)]
+        return self._part(t % len(self), rest)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -109,8 +109,8 @@ class _Counts:
         data = self[:]
         return data if dtype is None else data.astype(dtype, copy=False)
 
-    def _one(self, t: int) -> np.ndarray:
-        return self._source.frame(t)[self._which].copy()
+    def _part(self, t: int, rest: list[Any]) -> np.ndarray:
+        return np.array(self._source.frame(t)[self._which][tuple(rest)], order="C")
 
 
 def histogram_scan(file: ListMode, frames: FrameTiming | None = None) -> RawScan:

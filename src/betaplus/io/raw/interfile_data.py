@@ -55,7 +55,7 @@ def number_format(header: InterfileHeader) -> NumberFormat:
         InputError: If it does not say, or the type is not known.
     """
     name = header.required("number format").lower()
-    size = header.whole("number of bytes per pixel") or _SIZES.get(name)
+    size = header.whole("number of bytes per pixel") or _SIZES.get(name, 0)
     kind = _KINDS.get(name)
     if kind is None or size not in ((4, 8) if kind == "f" else (1, 2, 4)):
         raise header.wrong(

@@ -134,7 +134,9 @@ class InterfileHeader:
         if not date or not time:
             return None
         try:
-            return datetime.datetime(*(int(n) for n in (*date.groups(), *time.groups())))
+            year, month, day = map(int, date.groups())
+            hour, minute, second = map(int, time.groups())
+            return datetime.datetime(year, month, day, hour, minute, second)
         except ValueError:
             return None
 

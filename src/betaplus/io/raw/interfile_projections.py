@@ -192,7 +192,10 @@ def _layout(header: InterfileHeader) -> _Layout:
         raise header.wrong(
             f"{sizes['segment'][0]} segments but {len(planes)} axial sizes", "expected one for each"
         )
-    differences = [tuple(sorted((_SIGN * a, _SIGN * b))) for a, b in zip(low, high, strict=True)]
+    differences = [
+        (min(_SIGN * a, _SIGN * b), max(_SIGN * a, _SIGN * b))
+        for a, b in zip(low, high, strict=True)
+    ]
     spans = [b - a + 1 for a, b in differences if a <= 0 <= b]
     most = max(b for _, b in differences)
     if len(spans) != 1:

@@ -5,14 +5,16 @@ The components are combined as the mMR's own conventions have them:
     efficiency(v, r, plane) = interference(r, v mod 9) * sum over the plane's pairs of rings of
         crystal(d1, ring1) * crystal(d2, ring2) * geometric(ring1 + ring2, r) / axial(plane)
 
-- Geometric effects, crystal interference and crystal efficiencies are sensitivities: they multiply
-  (Hoffman et al., IEEE Trans Med Imaging 1989; Markiewicz et al., Neuroinformatics 2018, 16:95-115;
-  STIR treats them so). Interference is 0.76 for the crystals at the edge of a block, and the
-  reference prompts follow it with a slope of 0.9.
-- Axial effects are corrections: they divide. The reference prompts fall where they rise (slope -1.06
-  of the relative deviations from plane to plane), and they are 1.3 in the end planes. They are near
-  1 whether a plane has one pair of rings or six, so they do not contain that number: the sum over
-  pairs brings it in, once. Planes are in Siemens's order (`plane_order`).
+- Geometric effects, crystal interference and crystal efficiencies are sensitivities: they multiply,
+  as in NiftyPET (Markiewicz et al., Neuroinformatics 2018, 16:95-115) and STIR. Interference is
+  0.76 at the centre for crystals at the edge of a block, and the reference prompts follow it with a
+  slope of 0.9. The geometric profile, 1 at the centre and 2.05 at the edge, grows as the detectors
+  of a line come nearer to each other.
+- Axial effects are corrections: they divide, as in NiftyPET (STIR multiplies). The reference
+  prompts fall where they rise (slope -1.06 of relative deviations from plane to plane), and they
+  are 1.3 in the end planes. They are near 1 whether a plane has one pair of rings or six, so they
+  do not contain that number: the sum over pairs brings it in, once. Planes are in Siemens's order
+  (`plane_order`).
 - Crystals are stored with the missing one last in each block of nine; `Scanner` has it first, hence
   a shift by one. The counts of single crystals in the reference data agree at that shift only.
 - Dead time and additional axial effects are left out: the first needs singles rates, the second are

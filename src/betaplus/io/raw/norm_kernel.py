@@ -8,7 +8,7 @@ from numba import njit
 __all__ = ["add_pairs"]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def add_pairs(
     efficiency: np.ndarray,
     crystals: np.ndarray,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.kinetics.shared import check_shared
 from betaplus.physics.perfusion import find_extraction
+from betaplus.pipeline.typed_settings import typed_settings
 
 __all__ = ["KineticsRequest", "Options", "check_options"]
 
@@ -164,7 +164,7 @@ def check_options(request: KineticsRequest) -> Options:
     return Options(
         model=model,
         method=method,
-        settings=make_settings(kind.Settings, _settings(request)),
+        settings=make_settings(kind.Settings, typed_settings(request.config, request.settings)),
         prior=prior,
         extraction=extraction,
         derived=tuple(derived),
@@ -236,25 +236,6 @@ def _check_device(request: KineticsRequest, method: str) -> None:
         )
     if request.device not in ("auto", "cpu"):
         raise UsageError(f"--device is {request.device!r}", "expected auto or cpu")
-
-
-def _settings(request: KineticsRequest) -> dict[str, Any]:
-    """Settings of the method: those of the file, overruled by those of the command line."""
-    values: dict[str, Any] = {}
-    if request.config is not None:
-        path = Path(request.config)
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path.name} is not valid TOML: {error}") from error
-    for text in request.settings:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--set {text!r}", "expected NAME=VALUE")
-        values[name.strip()] = value.strip()
-    return values
 
 
 def _weights(text: str) -> str | np.ndarray:

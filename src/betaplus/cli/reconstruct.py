@@ -1,0 +1,131 @@
+"""`betaplus reconstruct`: raw data to images."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from betaplus.cli.console import console
+from betaplus.cli.options import Device, Out, Overwrite, Quiet, Report, Resume, Seed
+
+if TYPE_CHECKING:
+    from betaplus.pipeline.reconstruct import ReconstructResult
+
+__all__ = ["reconstruct"]
+
+
+def reconstruct(
+    context: typer.Context,
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="Raw data: _raw.zarr, Interfile .hs, list mode .l."),
+    ],
+    out: Out,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="osem, map-em, bsrem or svrg.")
+    ] = "osem",
+    iterations: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Passes through the data.", show_default="by method"),
+    ] = None,
+    subsets: Annotated[
+        int | None, typer.Option(metavar="N", help="Subsets.", show_default="by method")
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(metavar="B", help="Strength of the prior.", show_default="by method"),
+    ] = None,
+    mu: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Attenuation coefficients [1/cm], NIfTI or Interfile."),
+    ] = None,
+    norm: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Siemens normalisation file.")
+    ] = None,
+    scanner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Scanner of a list file without a header.")
+    ] = None,
+    voxel: Annotated[
+        float | None,
+        typer.Option(metavar="MM", help="Voxel edge across.", show_default="a radial bin"),
+    ] = None,
+    matrix: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Voxels across.", show_default="all the field of view"),
+    ] = None,
+    like: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Image whose grid to use.")
+    ] = None,
+    psf: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="Resolution of the model, full width at half maximum; 0 for none.",
+            show_default="the scanner's",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where there may be activity.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
+    ] = None,
+    seed: Seed = 0,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads.", show_default="cores")
+    ] = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    report: Report = True,
+    quiet: Quiet = False,
+) -> None:
+    """Reconstruct images from raw counts, frame by frame."""
+    from betaplus.pipeline.reconstruct import ReconstructRequest, run_reconstruct
+
+    request = ReconstructRequest(
+        source=source,
+        out=out,
+        method=method,
+        iterations=iterations,
+        subsets=subsets,
+        beta=beta,
+        mu=mu,
+        norm=norm,
+        scanner=scanner,
+        voxel=voxel,
+        matrix=matrix,
+        like=like,
+        psf=psf,
+        mask=mask,
+        settings=tuple(settings or ()),
+        config=config,
+        seed=seed,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        command=shlex.join(["betaplus", *(context.obj or ())]),
+    )
+    result = run_reconstruct(request, console(quiet), write_report if report else None)
+    if quiet:
+        return
+    if result is None:
+        typer.echo(f"{out}: finished already, nothing to do")
+        return
+    for line in result.summary:
+        typer.echo(line)
+
+
+def write_report(path: Path, result: ReconstructResult) -> None:
+    """Write the HTML report of a result."""
+    from betaplus.report.reconstruct import reconstruct_report
+
+    reconstruct_report(path, result)

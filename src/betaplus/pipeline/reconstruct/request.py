@@ -1,0 +1,150 @@
+"""What `betaplus reconstruct` is asked to do, and the checks that need no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from betaplus.core.errors import OutputError, UsageError
+from betaplus.core.scanner import Scanner
+from betaplus.core.scanners import find_scanner
+from betaplus.core.settings import make_settings
+from betaplus.io.derivatives import bids_label, bids_name
+from betaplus.pipeline.typed_settings import typed_settings
+from betaplus.reconstruction.method import find_method
+
+__all__ = ["Names", "Options", "ReconstructRequest", "check_options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructRequest:
+    """The options of the verb, by the same names and with the same defaults.
+
+    Attributes:
+        source: Raw data.
+        out: Folder to write to.
+        method: Name of a method.
+        iterations: Passes through the data, or None for the method's own number.
+        subsets: Subsets, or None.
+        beta: Strength of the prior, or None.
+        mu: Map of attenuation coefficients [1/cm], or None.
+        norm: Siemens normalisation file, or None.
+        scanner: Name of the scanner, for a list file without a header.
+        voxel: Edge of a voxel across [mm], or None for that of a radial bin.
+        matrix: Voxels along x and y, or None for as many as the field of view takes.
+        like: Image whose grid to use, or None.
+        psf: Resolution of the model, full width at half maximum [mm]; 0 leaves it out, None takes
+            the scanner's.
+        mask: Image of where activity may be, on any grid, or None.
+        settings: Texts NAME=VALUE.
+        config: TOML file with settings.
+        seed: Seed of the run.
+        workers: Threads, or None for the cores available.
+        resume: Continue a run that was stopped.
+        overwrite: Replace earlier outputs.
+        device: ``auto`` or ``cpu``.
+        command: The command line, for the record.
+    """
+
+    source: Path
+    out: Path
+    method: str = "osem"
+    iterations: int | None = None
+    subsets: int | None = None
+    beta: float | None = None
+    mu: Path | None = None
+    norm: Path | None = None
+    scanner: str | None = None
+    voxel: float | None = None
+    matrix: int | None = None
+    like: Path | None = None
+    psf: float | None = None
+    mask: Path | None = None
+    settings: tuple[str, ...] = ()
+    config: Path | None = None
+    seed: int = 0
+    workers: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options, read.
+
+    Attributes:
+        settings: Of the method.
+        scanner: The scanner that was named, or None.
+    """
+
+    settings: Any
+    scanner: Scanner | None
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where the outputs go.
+
+    Attributes:
+        out: The folder.
+        src: The source's name up to its suffix.
+        method: Name of the method.
+    """
+
+    out: Path
+    src: str
+    method: str
+
+    @property
+    def image(self) -> Path:
+        """The image."""
+        label = {"rec": bids_label(self.method)}
+        return self.out / bids_name(self.src, label, "pet", ".nii.gz")
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.out / f"{self.src}_reconstruct_report.html"
+
+    @property
+    def record(self) -> Path:
+        """The run record, which is written last."""
+        return self.out / f"{self.src}_reconstruct_run.json"
+
+
+def check_options(request: ReconstructRequest) -> Options:
+    """Check the options against each other.
+
+    Raises:
+        UsageError: If one is unknown or contradicts another.
+        InputError: If the file of settings cannot be read.
+        OutputError: If the folder to write to is a file.
+    """
+    if Path(request.out).exists() and not Path(request.out).is_dir():
+        raise OutputError(f"{request.out} is a file", "expected a folder", "choose another -o")
+    if request.resume and request.overwrite:
+        raise UsageError("--resume and --overwrite are both given", "they exclude each other")
+    if request.device not in ("auto", "cpu"):
+        raise UsageError(
+            f"--device is {request.device!r}", "expected auto or cpu: projectors run on the CPU"
+        )
+    if request.workers is not None and request.workers < 1:
+        raise UsageError(f"--workers {request.workers}", "expected 1 or more")
+    if request.like is not None and (request.voxel is not None or request.matrix is not None):
+        raise UsageError("--like with --voxel or --matrix", "expected one of the two")
+    values = typed_settings(request.config, request.settings)
+    for name in ("iterations", "subsets", "beta"):
+        given = getattr(request, name)
+        if given is None:
+            continue
+        if name in values:
+            raise UsageError(f"--{name} and a setting {name}", "expected one of the two")
+        values[name] = given
+    kind = find_method(request.method)
+    return Options(
+        settings=make_settings(kind.Settings, values),
+        scanner=None if request.scanner is None else find_scanner(request.scanner),
+    )

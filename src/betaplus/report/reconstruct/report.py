@@ -1,0 +1,72 @@
+"""The report of the reconstruct verb: the image, what it was made of, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from betaplus import __version__
+from betaplus.pipeline.reconstruct import ReconstructResult
+from betaplus.report.elements import details, facts, field_list, format_number
+from betaplus.report.figures.canvas import gallery
+from betaplus.report.figures.slices import orthogonal_slices
+from betaplus.report.page import Page
+
+__all__ = ["reconstruct_report"]
+
+_SHOWN = 4  # frames
+
+
+def reconstruct_report(path: str | Path, result: ReconstructResult) -> Path:
+    """Write the report of a reconstruction; return its path.
+
+    Args:
+        path: The HTML file to write.
+        result: From `betaplus.pipeline.reconstruct.run_reconstruct`.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    run, image = result.run, result.image
+    frames = f" in {result.counts.size} frames" if result.counts.size > 1 else ""
+    page = Page(
+        f"Reconstruction of {run['input']}",
+        f"{format_number(float(result.counts.sum()), 4)} prompts{frames}, {run['method']}.",
+        header={"Verb": "reconstruct", "Date": run["date"][:16].replace("T", " "),
+                "Version": __version__},
+        remarks=result.remarks,
+    )  # fmt: skip
+    x, y, z = image.voxel_size
+    page.add_section(
+        "Data",
+        facts(
+            [
+                ("Scanner", run["scanner"]["name"]),
+                ("Prompts", f"{result.counts.sum():,.0f}"),
+                ("Image", " x ".join(map(str, image.shape[:3]))),
+                ("Voxel", f"{x:.3g} x {y:.3g} x {z:.3g} mm"),
+                ("Method", run["method"]),
+                ("Time", f"{run['timings_s']['reconstruct']:.1f} s"),
+            ]
+        ),
+    )
+    page.add_section("Image", gallery(_pictures(result)), _NOTE)
+    page.add_section("Settings", details("Run", field_list(run)))
+    return page.write(path)
+
+
+_NOTE = (
+    "Voxels as they are, without smoothing; the colours end at the 99.5th percentile; the left of"
+    " the picture is the left of a patient who lies head first and supine."
+)
+
+
+def _pictures(result: ReconstructResult) -> list:
+    image, data = result.image, np.asarray(result.image.data)
+    if data.ndim == 3:
+        return [orthogonal_slices(data, image.affine, "Activity", image.unit)]
+    chosen = np.unique(np.linspace(0, data.shape[3] - 1, _SHOWN).round().astype(int))
+    return [
+        orthogonal_slices(data[..., n], image.affine, f"Frame {n + 1}", image.unit) for n in chosen
+    ]
