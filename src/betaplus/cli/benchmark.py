@@ -15,11 +15,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Measure accuracy, calibration, speed and memory.")
 
 
-@app.callback()
-def _benchmark() -> None:
-    pass
-
-
 @app.command()
 def kinetics(
     out: Out,
@@ -47,3 +42,17 @@ def kinetics(
     path = benchmark_report(Path(out) / "benchmark_kinetics_report.html", result)
     if not quiet:
         typer.echo(f"report: {path}")
+
+
+@app.command()
+def projector(
+    out: Out,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer views.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time the projector on a full mMR, beside a kernel for single lines."""
+    from betaplus.pipeline.benchmark.projector import benchmark_projector, projector_table
+
+    result = benchmark_projector(out, quick, console(quiet))
+    if not quiet:
+        typer.echo(projector_table(result))

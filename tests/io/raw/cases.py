@@ -49,7 +49,7 @@ gantry crystal radius (cm):=32.8
 %number of views:=252
 %segment table:={table}
 image duration (sec):={duration}
-%total listmode word counts:={words}
+%total listmode word counts:={count}
 """
 SPAN_1 = "{64" + "".join(f",{64 - d},{64 - d}" for d in range(1, 61)) + "}"
 
@@ -73,7 +73,7 @@ def list_file(path: Path, words: list[int], header: bool = True, **changes: obje
         "span": 1,
         "table": SPAN_1,
         "duration": 0.002,
-        "words": len(words),
+        "count": len(words),
     }
     if header:
         text = LIST_HEADER.format(**(fields | changes))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.io.raw.cases import MMR, TINY
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.grid import ImageGrid
 from betaplus.io.raw.interfile_image import read_interfile_image, write_interfile_image
-from tests.io.raw.cases import MMR, TINY
 
 HEADER = """!INTERFILE  :=
 name of data file := a.v
@@ -125,7 +125,7 @@ def test_other_positions_are_remarked(tmp_path):
 
 def test_what_cannot_be_written(tmp_path):
     grid = ImageGrid(shape=(2, 2, 2), voxel_size=(1.0, 1.0, 1.0))
-    with pytest.raises(UsageError, match="a name in .hv"):
+    with pytest.raises(UsageError, match=r"a name in \.hv"):
         write_interfile_image(tmp_path / "b.v", np.zeros((2, 2, 2)), grid, TINY)
-    with pytest.raises(UsageError, match="expected .2, 2, 2."):
+    with pytest.raises(UsageError, match=r"expected \(2, 2, 2\)"):
         write_interfile_image(tmp_path / "b.hv", np.zeros((2, 2, 3)), grid, TINY)

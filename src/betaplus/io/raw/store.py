@@ -20,6 +20,7 @@ __all__ = ["read_raw", "write_raw"]
 _COUNTS = frozenset(("prompts", "delayeds"))
 _STATIC = frozenset(("efficiency", "attenuation"))
 _CHUNK = 2 << 20  # numbers
+_WRITE_ALL: Any = {"write_empty_chunks": True}  # so that a missing chunk is known to be lost
 _INTEGERS = (np.uint8, np.uint16, np.uint32)
 
 
@@ -147,14 +148,14 @@ def _create(
         dtype=kind,
         fill_value=0,
         compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
-        config={"write_empty_chunks": True},  # so that a missing one is known to be lost
+        config=_WRITE_ALL,
     )
 
 
 def _open(folder: Path, name: str) -> Any:
     import zarr
 
-    return zarr.open_array(str(folder), path=name, mode="r+", zarr_format=3)
+    return zarr.open_array(str(folder), path=name, mode="r+", zarr_format=3, config=_WRITE_ALL)
 
 
 def _chunks(shape: tuple[int, ...], name: str) -> tuple[int, ...]:

@@ -87,6 +87,29 @@ def gather(
         result[p] += (one - f) * column[k] + f * column[k + np.uint64(1)]
 
 
+@numba.njit(nogil=True, cache=True, fastmath=_FAST)
+def sample(
+    column: np.ndarray, nz: int, low: float, stride: float, whole: int, n: int, out: np.ndarray
+) -> None:
+    """Do what `gather` does, but replace what `out` holds."""
+    if whole == 1:
+        one, zero = np.float32(1.0), np.float32(0.0)
+        floor = math.floor(low)
+        f = np.float32(low - floor)
+        g = one - f
+        begin = min(n, max(0, -(floor + 1)))
+        end = max(begin, min(n, nz - floor))
+        out[:begin] = zero
+        out[end:n] = zero
+        at, result = floor + 1 + begin, out[begin:end]
+        lower, upper = column[at : at + end - begin], column[at + 1 : at + 1 + end - begin]
+        for p in range(result.size):
+            result[p] = g * lower[p] + f * upper[p]
+        return
+    out[:n] = np.float32(0.0)
+    gather(column, nz, low, stride, whole, n, out)
+
+
 @numba.njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def reached(low: float, stride: float, n: int, nz: int) -> tuple[int, int]:
     """Return the range of planes whose height is above -1 and below nz."""

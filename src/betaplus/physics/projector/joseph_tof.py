@@ -1,8 +1,8 @@
 """Joseph's method for whole views at once: kernels with time of flight.
 
 As `joseph`, with the bins that each sample of a line falls into. A bin's index grows from the first
-detector of a line to the second. Samples, or bins, are taken four at a time, since moving sums to
-and from memory costs more than adding to them.
+detector of a line to the second. Samples, or bins, are taken several at a time, since moving sums
+to and from memory costs more than adding to them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from betaplus.physics.projector.joseph import (
     blend,
     deposit,
-    gather,
     inside,
+    sample,
     scatter,
     steps,
 )
@@ -35,13 +35,31 @@ def bin_of(place: float, length: float, width: float, nodes: int) -> tuple[int, 
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FAST)
-def add_four(
-    out: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, weights: np.ndarray
-) -> None:
-    """Add four arrays times their weights."""
-    p, q, r, s = weights[0], weights[1], weights[2], weights[3]
-    for i in range(out.size):
-        out[i] += (p * a[i] + q * b[i]) + (r * c[i] + s * d[i])
+def add_eight(out: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
+    """Add eight rows times their weights."""
+    a, b, c, d = weights[0], weights[1], weights[2], weights[3]
+    e, f, g, h = weights[4], weights[5], weights[6], weights[7]
+    n = out.size
+    r0, r1, r2, r3 = rows[0, :n], rows[1, :n], rows[2, :n], rows[3, :n]
+    r4, r5, r6, r7 = rows[4, :n], rows[5, :n], rows[6, :n], rows[7, :n]
+    for i in range(n):
+        out[i] += ((a * r0[i] + b * r1[i]) + (c * r2[i] + d * r3[i])) + (
+            (e * r4[i] + f * r5[i]) + (g * r6[i] + h * r7[i])
+        )
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FAST)
+def mix_five(out: np.ndarray, rows: np.ndarray, weights: np.ndarray, add: bool) -> None:
+    """Replace an array by five rows times their weights, or add these."""
+    a, b, c, d, e = weights[0], weights[1], weights[2], weights[3], weights[4]
+    n = out.size
+    r0, r1, r2, r3, r4 = rows[0, :n], rows[1, :n], rows[2, :n], rows[3, :n], rows[4, :n]
+    if add:
+        for i in range(n):
+            out[i] += (a * r0[i] + b * r1[i]) + (c * r2[i] + d * r3[i]) + e * r4[i]
+    else:
+        for i in range(n):
+            out[i] = (a * r0[i] + b * r1[i]) + (c * r2[i] + d * r3[i]) + e * r4[i]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FAST)
@@ -102,10 +120,10 @@ def forward_tof(
     columns = np.zeros((max(nx, ny), nz + 3), dtype=np.float32)
     places = np.zeros(max(nx, ny))
     sums = np.zeros((bins, planes.max()), dtype=np.float32)
-    samples = np.zeros((4, planes.max()), dtype=np.float32)
-    nearest = np.zeros(4, dtype=np.int64)
-    node = np.zeros(4, dtype=np.int64)
-    weights = np.zeros(4, dtype=np.float32)
+    samples = np.zeros((8, planes.max()), dtype=np.float32)
+    nearest = np.zeros(8, dtype=np.int64)
+    node = np.zeros(8, dtype=np.int64)
+    weights = np.zeros(8, dtype=np.float32)
     for n in range(views.size):
         view = views[n]
         for r in range(ends.shape[1]):
@@ -143,29 +161,22 @@ def forward_tof(
                 from_bin, to_bin = bin_range(places[:count], line, width, middle, reach, bins)
                 for b in range(from_bin, to_bin):
                     sums[b, :size] = np.float32(0.0)
-                for begin in range(0, count, 4):
-                    now = min(4, count - begin)
-                    for m in range(4):
-                        samples[m, :size] = np.float32(0.0)
-                        if m >= now:
-                            continue
+                for begin in range(0, count, 8):
+                    now = min(8, count - begin)
+                    for m in range(now):
                         place = places[begin + m]
                         nearest[m], node[m] = bin_of(place, line, width, nodes)
                         height = low[s] + place * rise[s]
-                        gather(
-                            columns[begin + m], nz, height, stride[s], whole[s], size,
-                            samples[m, :size],
-                        )  # fmt: skip
+                        sample(
+                            columns[begin + m], nz, height, stride[s], whole[s], size, samples[m]
+                        )
                     a, d = bin_range(places[begin : begin + now], line, width, middle, reach, bins)
                     for b in range(a, d):
-                        for m in range(4):
+                        for m in range(8):
                             at = b - middle - nearest[m] + reach
                             there = m < now and 0 <= at < around
                             weights[m] = scale * table[node[m], at] if there else np.float32(0.0)
-                        add_four(
-                            sums[b, :size], samples[0, :size], samples[1, :size],
-                            samples[2, :size], samples[3, :size], weights,
-                        )  # fmt: skip
+                        add_eight(sums[b, :size], samples, weights)
                 for p in range(size):
                     result = row[first[s] + p]
                     result[:from_bin] = np.float32(0.0)
@@ -221,10 +232,10 @@ def back_tof(
     columns = np.zeros((max(nx, ny), nz + 3), dtype=np.float32)
     places, others = np.zeros(max(nx, ny)), np.zeros(max(nx, ny))
     rows = np.zeros(max(nx, ny), dtype=np.int64)
-    # behind the bins some that stay 0, since bins are read four at a time
-    turned = np.zeros((bins + 4, planes.max()), dtype=np.float32)
+    # behind the bins some that stay 0, since bins are read five at a time
+    turned = np.zeros((bins + 5, planes.max()), dtype=np.float32)
     values = np.zeros(planes.max() + 2, dtype=np.float32)
-    weights = np.zeros(4, dtype=np.float32)
+    weights = np.zeros(5, dtype=np.float32)
     one = np.float32(1.0)
     for n in range(views.size):
         view = views[n]
@@ -267,15 +278,14 @@ def back_tof(
                 for m in range(count):
                     nearest, node = bin_of(places[m], line, width, nodes)
                     a, d = max(0, nearest + middle - reach), min(bins, nearest + middle + reach + 1)
-                    part[:] = np.float32(0.0)
-                    for b in range(a, d, 4):
-                        for q in range(4):
+                    if d <= a:
+                        continue
+                    for b in range(a, d, 5):
+                        for q in range(5):
                             at = b + q - middle - nearest + reach
                             weights[q] = scale * table[node, at] if b + q < d else np.float32(0.0)
-                        add_four(
-                            scaled, turned[b, :size], turned[b + 1, :size],
-                            turned[b + 2, :size], turned[b + 3, :size], weights,
-                        )  # fmt: skip
+                        mix_five(scaled, turned[b:], weights, b > a)
+                    part[size + 1] = np.float32(0.0)
                     height = low[s] + places[m] * rise[s]
                     scatter(part, nz, height, stride[s], whole[s], size, columns[m])
             for m in range(count):

@@ -1,0 +1,305 @@
+r"""Randoms from delayed coincidences.
+
+Delayed coincidences of two crystals have the mean :math:`r_i r_j`; a bin of the sinogram collects
+the ring pairs of its plane, :math:`\bar y_b = \sum_{(i, j) \in b} r_i r_j`. Rates are those of
+maximum likelihood, by fan sums (Casey and Hoffman, J Comput Assist Tomogr 1986, 10:845-850; Hogg et
+al., IEEE NSS 2001; Panin et al., IEEE TNS 2008, 55:2490-2497, for compressed data):
+
+- E: the counts of a bin are shared among its ring pairs in proportion to their means, which gives
+  each crystal a fan sum :math:`F_i = r_i \sum_b (y_b / \bar y_b) r_{j(b)}`.
+- M: :math:`\sum F_i \ln r_i - \sum_{ij} r_i r_j` is maximised by repeating
+  :math:`r_i \leftarrow r_i \sqrt{F_i / (r_i S_i)}` with :math:`S_i = \sum_j r_j` over the fan,
+  the maximum of the minorant from :math:`2 r_i r_j \le r_i^2 r_j' / r_i' + r_j^2 r_i' / r_j'`.
+
+Neither step ever loses likelihood. Without axial compression one E step is all it takes.
+
+With few counts, crystals borrow from each other: rates are gamma distributed about a separable mean
+:math:`\mu_i` (ring x block around the ring x place in the block), which is fitted first, and the M
+step maximises :math:`\sum (F_i + \kappa) \ln r_i - \kappa r_i / \mu_i - \sum r_i r_j`, whose
+minorant asks for the root of a quadratic. The relative spread :math:`\sigma^2 = 1 / \kappa` comes
+from the data (empirical Bayes, by moments): at :math:`\mu` the score :math:`s_i = F_i - \mu_i S_i`
+has :math:`E |s|^2 = \mathrm{tr} I + \sigma^2 \mathrm{tr} I^2` with the Fisher information I of the
+logarithms, whose traces one random vector of signs gives (Hutchinson 1990).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from betaplus.core.errors import InputError, UsageError
+from betaplus.core.scanner import Scanner
+from betaplus.core.seeds import generator
+from betaplus.physics.randoms_kernels import add_shares, fill_means, make_differences
+from betaplus.physics.threads import available_cores, each, ranges
+
+__all__ = ["estimate_singles", "randoms_from_delayeds", "randoms_mean"]
+
+_PARTS = 16  # sums over views that are added up, whatever the number of threads
+_INNER = 12  # repeats of the M step; each halves what is left
+_SMOOTH = 3  # passes through the data for the separable mean
+_LEAST_SPREAD = 1e-3
+_STEP = 0.01  # of the logarithms in the derivative for the traces
+
+Watch = Callable[[int, np.ndarray], None]
+"""Called with the number of passes done and the rates (rings, detectors)."""
+
+
+def randoms_from_delayeds(
+    delayeds: np.ndarray,
+    scanner: Scanner,
+    *,
+    iterations: int = 6,
+    smooth: bool = True,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Return the mean of randoms among the prompts that delayeds speak for.
+
+    Arguments and errors are those of `estimate_singles`.
+
+    Returns:
+        Shape (view, radial, plane), float32, all time-of-flight bins together; 0 on gaps. It has as
+        many counts as the delayeds.
+    """
+    rates = estimate_singles(
+        delayeds, scanner, iterations=iterations, smooth=smooth, threads=threads
+    )
+    return randoms_mean(rates, scanner, threads=threads)
+
+
+def randoms_mean(rates: np.ndarray, scanner: Scanner, *, threads: int | None = None) -> np.ndarray:
+    """Return the mean of randoms in each bin, pairs of rings added up.
+
+    Args:
+        rates: Of the crystals, shape (rings, detectors), in roots of counts.
+        scanner: The scanner.
+        threads: Threads; the cores available if None. Results do not depend on it.
+
+    Returns:
+        Shape (view, radial, plane), float32; 0 on gaps.
+    """
+    expected = (scanner.rings, scanner.detectors)
+    if rates.shape != expected:
+        raise InputError(f"rates of shape {rates.shape}", f"expected {expected}")
+    model = _Model(scanner, threads)
+    return model.mean(np.ascontiguousarray(rates.T, dtype=np.float64))
+
+
+def estimate_singles(
+    delayeds: np.ndarray,
+    scanner: Scanner,
+    *,
+    iterations: int = 6,
+    smooth: bool = True,
+    spread: float | None = None,
+    threads: int | None = None,
+    watch: Watch | None = None,
+) -> np.ndarray:
+    """Return the rates of crystals that explain the delayeds.
+
+    Args:
+        delayeds: Counts, shape (view, radial, plane).
+        scanner: The scanner.
+        iterations: Passes through the data, after those for the separable mean.
+        smooth: Whether crystals borrow from each other; plain maximum likelihood if False.
+        spread: Relative spread of crystals about the separable mean; from the data if None.
+        threads: Threads; the cores available if None. Results do not depend on it.
+        watch: Told of the rates after each pass.
+
+    Returns:
+        Shape (rings, detectors), float64, in roots of counts; 0 on gaps. Their mean sinogram has as
+        many counts as the delayeds.
+
+    Raises:
+        InputError: If there are counts on gaps, negative ones or some that are not numbers.
+        UsageError: If iterations or spread are out of range.
+    """
+    if iterations < 1:
+        raise UsageError(f"{iterations} iterations", "expected 1 or more")
+    if spread is not None and not 0.0 < spread <= 10.0:
+        raise UsageError(f"a spread of crystals of {spread:g}", "expected above 0 up to 10")
+    counts = _checked(delayeds, scanner)
+    model = _Model(scanner, threads)
+    rates = model.uniform(float(counts.sum(dtype=np.float64)))
+    kappa, centre = 0.0, rates
+    if smooth and rates.any():
+        rates = centre = _separable(counts, model, rates)
+        if spread is None:
+            spread = _spread(counts, model, centre)
+        kappa = 1.0 / spread**2
+    if rates.any():
+        rates = _climb(counts, model, rates, kappa, centre, iterations, watch)
+    return np.ascontiguousarray(rates.T)
+
+
+def _climb(
+    counts: np.ndarray,
+    model: _Model,
+    rates: np.ndarray,
+    kappa: float,
+    centre: np.ndarray,
+    iterations: int,
+    watch: Watch | None,
+) -> np.ndarray:
+    """Return the rates after some EM steps and leaps along them, never downhill."""
+    trail: list[np.ndarray] = []  # points since the last leap, each the EM step of the one before
+    safe, best = rates, -np.inf
+    for n in range(iterations):
+        fans, fit = model.fans(counts, rates)
+        height = fit + model.loss(rates) + _log_prior(rates, kappa, centre)
+        if height < best:
+            rates, trail = safe, []
+            continue
+        before, best = rates, height
+        for _ in range(_INNER):
+            rates = _step(fans, rates, model.partners(rates), kappa, centre)
+        rates = safe = model.scaled(rates, fans)
+        if watch is not None:
+            watch(n + 1, rates.T.copy())
+        if np.linalg.norm(rates - before) <= 1e-7 * np.linalg.norm(before):
+            break
+        trail = [*trail, rates] if trail else [before, rates]
+        if len(trail) == 3 and n + 1 < iterations:
+            rates, trail = _leap(*trail), []
+    return safe
+
+
+def _leap(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:
+    """Extrapolate the logarithms of three EM steps."""
+    positive = (one > 0.0) & (two > 0.0) & (three > 0.0)
+    a, b, c = (np.log(x[positive]) for x in (one, two, three))
+    first, bend = b - a, (c - b) - (b - a)
+    size = float(np.linalg.norm(bend))
+    stride = max(1.0, float(np.linalg.norm(first)) / size) if size > 0.0 else 1.0
+    out = three.copy()
+    out[positive] = np.exp(a + 2.0 * stride * first + stride * stride * bend)
+    return out
+
+
+def _log_prior(rates: np.ndarray, kappa: float, centre: np.ndarray) -> float:
+    """Return the logarithm of the gamma density of the rates' logarithms, but for a constant."""
+    if kappa == 0.0:
+        return 0.0
+    share = rates[centre > 0.0] / centre[centre > 0.0]
+    return kappa * float(np.sum(np.log(share) - share))
+
+
+def _step(
+    fans: np.ndarray, rates: np.ndarray, partners: np.ndarray, kappa: float, centre: np.ndarray
+) -> np.ndarray:
+    """Return the maximum of the minorant at some rates."""
+    pull = np.zeros_like(rates)
+    np.divide(kappa * rates, centre, out=pull, where=centre > 0.0)
+    top = fans + kappa * (centre > 0.0)
+    below = pull + np.sqrt(pull * pull + 4.0 * partners * rates * top)
+    out = np.zeros_like(rates)
+    np.divide(2.0 * top * rates, below, out=out, where=below > 0.0)
+    return out
+
+
+def _separable(counts: np.ndarray, model: _Model, rates: np.ndarray) -> np.ndarray:
+    """Return the rates, a product of ring, block and place in the block, of most likelihood."""
+    detectors, rings = rates.shape
+    size = model.scanner.block + model.scanner.gap
+    shape = (detectors // size, size, rings)  # block, place, ring
+    for _ in range(_SMOOTH):
+        fans = model.fans(counts, rates)[0].reshape(shape)
+        for _ in range(_INNER):
+            for axes in ((0, 1), (1, 2), (0, 2)):
+                found = (rates * model.partners(rates)).reshape(shape).sum(axes, keepdims=True)
+                factor = np.zeros_like(found)
+                np.divide(fans.sum(axes, keepdims=True), found, out=factor, where=found > 0.0)
+                rates = (rates.reshape(shape) * np.sqrt(factor)).reshape(detectors, rings)
+    return rates
+
+
+def _spread(counts: np.ndarray, model: _Model, centre: np.ndarray) -> float:
+    """Return the relative spread of crystals about the separable mean, by moments of the score."""
+    expected = centre * model.partners(centre)
+    score = model.fans(counts, centre)[0] - expected
+    signs = generator(0).choice([-1.0, 1.0], centre.shape)
+    moved = model.mean(centre * np.exp(_STEP * signs))
+    information = (model.fans(moved, centre)[0] - expected) / _STEP  # times the signs
+    excess = np.sum(score * score) - np.sum(signs * information)
+    variance = float(excess / np.sum(information * information))
+    return float(np.sqrt(np.clip(variance, _LEAST_SPREAD**2, 1.0)))
+
+
+class _Model:
+    """Rates of shape (detector, ring) and the sinogram that they make."""
+
+    def __init__(self, scanner: Scanner, threads: int | None) -> None:
+        self.scanner = scanner
+        self.threads = available_cores() if threads is None else max(1, threads)
+        self._tables = make_differences(scanner.michelogram)
+        one, two = scanner.pairs[scanner.live].T
+        self._across = np.zeros((scanner.detectors, scanner.detectors))
+        np.add.at(self._across, (one, two), 1.0)
+        self._across += self._across.T
+        self._along = (scanner.michelogram.plane_of_pair >= 0).astype(np.float64)
+
+    def uniform(self, total: float) -> np.ndarray:
+        """Return equal rates whose mean has a total."""
+        crystals = np.repeat(~self.scanner.is_gap[:, None], self.scanner.rings, 1).astype(float)
+        crystals[self._across.sum(1) == 0.0] = 0.0
+        pairs = 0.5 * float(np.sum(crystals * self.partners(crystals)))
+        return crystals * np.sqrt(total / pairs if pairs > 0.0 else 0.0)
+
+    def partners(self, rates: np.ndarray) -> np.ndarray:
+        """Return the sum of the rates of all crystals that each is in coincidence with."""
+        return self._across @ rates @ self._along
+
+    def scaled(self, rates: np.ndarray, fans: np.ndarray) -> np.ndarray:
+        """Return rates whose mean has the total of some fan sums."""
+        total = float(np.sum(rates * self.partners(rates)))
+        return rates * np.sqrt(float(fans.sum()) / total) if total > 0.0 else rates
+
+    def mean(self, rates: np.ndarray) -> np.ndarray:
+        """Return the mean sinogram, float32."""
+        scanner = self.scanner
+        out = np.empty(scanner.shape[:3], dtype=np.float32)
+        calls = [
+            (rates, scanner.pairs[a:b], scanner.live[a:b], self._tables.slot, self._tables.table,
+             out[a:b])
+            for a, b in ranges(scanner.views, 4 * self.threads)
+        ]  # fmt: skip
+        each(fill_means, calls, self.threads)
+        return out
+
+    def loss(self, rates: np.ndarray) -> float:
+        """Return the total of the mean, with a minus."""
+        return -0.5 * float(np.sum(rates * self.partners(rates)))
+
+    def fans(self, counts: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the fan sums of counts, shared as the rates say, and sum y ln ybar."""
+        scanner, parts = self.scanner, ranges(self.scanner.views, _PARTS)
+        sums, fits = np.zeros((len(parts), *rates.shape)), np.zeros(len(parts))
+        calls = [
+            (counts[a:b], rates, scanner.pairs[a:b], scanner.live[a:b], self._tables.slot,
+             self._tables.table, out, fits[n : n + 1])
+            for n, ((a, b), out) in enumerate(zip(parts, sums, strict=True))
+        ]  # fmt: skip
+        each(add_shares, calls, self.threads)
+        return rates * sums.sum(0), float(fits.sum())
+
+
+def _checked(delayeds: np.ndarray, scanner: Scanner) -> np.ndarray:
+    if delayeds.shape != scanner.shape[:3]:
+        raise InputError(
+            f"delayeds of shape {delayeds.shape}",
+            f"expected {scanner.shape[:3]} as {scanner.name} has",
+        )
+    counts = np.ascontiguousarray(delayeds, dtype=np.float32)
+    low = float(counts.min(initial=0.0))  # NaN where anything is
+    if not low >= 0.0 or not np.isfinite(counts.max(initial=0.0)):
+        what = "negative values" if low < 0.0 else "values that are not numbers"
+        raise InputError(f"delayeds with {what}", "expected counts from 0")
+    astray = float(counts[~scanner.live].sum(dtype=np.float64))
+    if astray > 0.0:
+        raise InputError(
+            f"{astray:g} delayeds on lines of {scanner.name} without crystals",
+            "expected none there",
+            "check that the sinogram is in the scanner's order of views and bins",
+        )
+    return counts

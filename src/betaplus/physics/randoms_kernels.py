@@ -1,0 +1,138 @@
+"""Kernels that go from rates of crystals to bins of a sinogram and back.
+
+Rates have the shape (detector, ring). The ring pairs of one ring difference fall into every second
+plane of their segment; planes are held with the even ones of a segment before its odd ones, so that
+everything runs along contiguous memory. Kernels release the GIL and own what they write.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from betaplus.core.michelogram import Michelogram
+
+__all__ = ["Differences", "add_shares", "fill_means", "make_differences"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Differences:
+    """Ring pairs by ring difference.
+
+    Attributes:
+        slot: Where each plane is held, shape (planes,).
+        table: First ring of the first end, that of the second end, slot of that pair and number of
+            pairs, shape (differences, 4).
+    """
+
+    slot: np.ndarray
+    table: np.ndarray
+
+
+def make_differences(michelogram: Michelogram) -> Differences:
+    """Return the ring pairs of a michelogram by ring difference."""
+    slot = np.empty(michelogram.planes, dtype=np.int64)
+    rows = []
+    for s in michelogram.segments:
+        planes = np.arange(s.first, s.first + s.planes)
+        held = planes if s.step == 2 else np.concatenate([planes[::2], planes[1::2]])
+        slot[held] = planes
+        for difference in range(s.lowest, s.highest + 1):
+            one, two = max(0, -difference), max(0, difference)
+            plane = s.first + (one + two - s.start) // s.step
+            rows.append((one, two, slot[plane], michelogram.rings - abs(difference)))
+    return Differences(slot=slot, table=np.array(rows, dtype=np.int64))
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_products(a: np.ndarray, b: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
+    """Put the sum of a[ring 1] b[ring 2] over the ring pairs of each plane into its slot."""
+    out[:] = 0.0
+    for d in range(table.shape[0]):
+        one, two, at, n = table[d]
+        left, right, total = a[one : one + n], b[two : two + n], out[at : at + n]
+        for k in range(n):
+            total[k] += left[k] * right[k]
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_means(
+    rates: np.ndarray,
+    pairs: np.ndarray,
+    live: np.ndarray,
+    slot: np.ndarray,
+    table: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Fill some views of a sinogram with its mean.
+
+    Args:
+        rates: Shape (detector, ring), float64.
+        pairs: Detectors of each bin, shape (view, radial, 2).
+        live: Which bins have crystals, shape (view, radial).
+        slot: Of `Differences`.
+        table: Likewise.
+        out: Shape (view, radial, plane), float32.
+    """
+    held = np.empty(slot.size)
+    for v in range(pairs.shape[0]):
+        for r in range(pairs.shape[1]):
+            row = out[v, r]
+            if not live[v, r]:
+                row[:] = np.float32(0.0)
+                continue
+            sum_products(rates[pairs[v, r, 0]], rates[pairs[v, r, 1]], table, held)
+            for p in range(slot.size):
+                row[p] = held[slot[p]]
+
+
+@numba.njit(nogil=True, cache=True)
+def add_shares(
+    counts: np.ndarray,
+    rates: np.ndarray,
+    pairs: np.ndarray,
+    live: np.ndarray,
+    slot: np.ndarray,
+    table: np.ndarray,
+    out: np.ndarray,
+    fit: np.ndarray,
+) -> None:
+    """Add to each crystal the sum over its bins of count / mean times its partner's rate.
+
+    Times the crystal's own rate that is its fan sum, counts shared among the ring pairs of a bin in
+    proportion to their means.
+
+    Args:
+        counts: Some views of a sinogram, shape (view, radial, plane), float32.
+        rates: Shape (detector, ring), float64.
+        pairs: Detectors of each bin, shape (view, radial, 2).
+        live: Which bins have crystals, shape (view, radial).
+        slot: Of `Differences`.
+        table: Likewise.
+        out: Shape (detector, ring), float64.
+        fit: Sum of count x ln mean to add to, shape (1,); -inf where counts have no mean.
+    """
+    held = np.empty(slot.size)
+    for v in range(pairs.shape[0]):
+        for r in range(pairs.shape[1]):
+            row = counts[v, r]
+            if not live[v, r] or not row.any():
+                continue
+            one, two = pairs[v, r, 0], pairs[v, r, 1]
+            sum_products(rates[one], rates[two], table, held)
+            for p in range(slot.size):
+                count, mean = row[p], held[slot[p]]
+                if count > 0.0:
+                    fit[0] += count * math.log(mean) if mean > 0.0 else -math.inf
+                held[slot[p]] = count / mean if mean > 0.0 else 0.0
+            for d in range(table.shape[0]):
+                first, second, at, n = table[d]
+                ratio = held[at : at + n]
+                a, b = rates[one, first : first + n], rates[two, second : second + n]
+                to_a, to_b = out[one, first : first + n], out[two, second : second + n]
+                for k in range(n):
+                    to_a[k] += ratio[k] * b[k]
+                    to_b[k] += ratio[k] * a[k]
