@@ -11,7 +11,17 @@ from tests.cli.study import Study
 
 import betaplus
 
-VERBS = ("kinetics", "simulate", "info", "doctor", "demo", "benchmark", "train", "evaluate", "reconstruct")
+VERBS = (
+    "kinetics",
+    "simulate",
+    "info",
+    "doctor",
+    "demo",
+    "benchmark",
+    "train",
+    "evaluate",
+    "reconstruct",
+)
 
 
 def test_help_names_every_verb(run_cli: RunCli) -> None:

@@ -24,7 +24,7 @@ def make_settings(kind: type, values: Mapping[str, Any]) -> Any:
             raise UsageError(
                 f"setting {name!r} is unknown", f"expected one of {', '.join(fields) or '(none)'}"
             )
-        wanted = type(fields[name].default)
+        wanted: Any = type(fields[name].default)
         try:
             converted = _truth(value) if wanted is bool else wanted(value)
         except (TypeError, ValueError):

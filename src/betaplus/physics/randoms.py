@@ -31,15 +31,15 @@ import numpy as np
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.scanner import Scanner
 from betaplus.core.seeds import generator
-from betaplus.physics.randoms_kernels import add_shares, fill_means, make_differences
-from betaplus.physics.threads import available_cores, each, ranges
+from betaplus.physics.randoms_model import CrystalPairs
 
 __all__ = ["estimate_singles", "randoms_from_delayeds", "randoms_mean"]
 
-_PARTS = 16  # sums over views that are added up, whatever the number of threads
 _INNER = 12  # repeats of the M step; each halves what is left
 _SMOOTH = 3  # passes through the data for the separable mean
 _LEAST_SPREAD = 1e-3
+_ROUNDING = 1e-12
+_FARTHEST = 1.0  # that a leap takes a logarithm
 _STEP = 0.01  # of the logarithms in the derivative for the traces
 
 Watch = Callable[[int, np.ndarray], None]
@@ -50,7 +50,7 @@ def randoms_from_delayeds(
     delayeds: np.ndarray,
     scanner: Scanner,
     *,
-    iterations: int = 6,
+    iterations: int = 8,
     smooth: bool = True,
     threads: int | None = None,
 ) -> np.ndarray:
@@ -82,7 +82,7 @@ def randoms_mean(rates: np.ndarray, scanner: Scanner, *, threads: int | None = N
     expected = (scanner.rings, scanner.detectors)
     if rates.shape != expected:
         raise InputError(f"rates of shape {rates.shape}", f"expected {expected}")
-    model = _Model(scanner, threads)
+    model = CrystalPairs(scanner, threads)
     return model.mean(np.ascontiguousarray(rates.T, dtype=np.float64))
 
 
@@ -90,7 +90,7 @@ def estimate_singles(
     delayeds: np.ndarray,
     scanner: Scanner,
     *,
-    iterations: int = 6,
+    iterations: int = 8,
     smooth: bool = True,
     spread: float | None = None,
     threads: int | None = None,
@@ -105,7 +105,7 @@ def estimate_singles(
         smooth: Whether crystals borrow from each other; plain maximum likelihood if False.
         spread: Relative spread of crystals about the separable mean; from the data if None.
         threads: Threads; the cores available if None. Results do not depend on it.
-        watch: Told of the rates after each pass.
+        watch: Told of the rates after each pass that leads on.
 
     Returns:
         Shape (rings, detectors), float64, in roots of counts; 0 on gaps. Their mean sinogram has as
@@ -120,8 +120,9 @@ def estimate_singles(
     if spread is not None and not 0.0 < spread <= 10.0:
         raise UsageError(f"a spread of crystals of {spread:g}", "expected above 0 up to 10")
     counts = _checked(delayeds, scanner)
-    model = _Model(scanner, threads)
-    rates = model.uniform(float(counts.sum(dtype=np.float64)))
+    total = float(counts.sum(dtype=np.float64))
+    model = CrystalPairs(scanner, threads)
+    rates = model.uniform(total)
     kappa, centre = 0.0, rates
     if smooth and rates.any():
         rates = centre = _separable(counts, model, rates)
@@ -130,12 +131,12 @@ def estimate_singles(
         kappa = 1.0 / spread**2
     if rates.any():
         rates = _climb(counts, model, rates, kappa, centre, iterations, watch)
-    return np.ascontiguousarray(rates.T)
+    return np.ascontiguousarray(model.scaled(rates, total).T)
 
 
 def _climb(
     counts: np.ndarray,
-    model: _Model,
+    model: CrystalPairs,
     rates: np.ndarray,
     kappa: float,
     centre: np.ndarray,
@@ -146,15 +147,17 @@ def _climb(
     trail: list[np.ndarray] = []  # points since the last leap, each the EM step of the one before
     safe, best = rates, -np.inf
     for n in range(iterations):
-        fans, fit = model.fans(counts, rates)
-        height = fit + model.loss(rates) + _log_prior(rates, kappa, centre)
-        if height < best:
+        fans, fit = model.fans_and_fit(counts, rates)
+        height = fit - model.total(rates) + _log_prior(rates, kappa, centre)
+        if n > 0 and not height >= best - _ROUNDING * abs(best):
             rates, trail = safe, []
             continue
         before, best = rates, height
         for _ in range(_INNER):
             rates = _step(fans, rates, model.partners(rates), kappa, centre)
-        rates = safe = model.scaled(rates, fans)
+        if kappa == 0.0:
+            rates = model.scaled(rates, 0.5 * float(fans.sum()))
+        safe = rates
         if watch is not None:
             watch(n + 1, rates.T.copy())
         if np.linalg.norm(rates - before) <= 1e-7 * np.linalg.norm(before):
@@ -166,14 +169,15 @@ def _climb(
 
 
 def _leap(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:
-    """Extrapolate the logarithms of three EM steps."""
+    """Extrapolate the logarithms of three points (Varadhan and Roland, Scand J Stat 2008)."""
     positive = (one > 0.0) & (two > 0.0) & (three > 0.0)
     a, b, c = (np.log(x[positive]) for x in (one, two, three))
     first, bend = b - a, (c - b) - (b - a)
     size = float(np.linalg.norm(bend))
     stride = max(1.0, float(np.linalg.norm(first)) / size) if size > 0.0 else 1.0
+    change = a + 2.0 * stride * first + stride * stride * bend - c
     out = three.copy()
-    out[positive] = np.exp(a + 2.0 * stride * first + stride * stride * bend)
+    out[positive] *= np.exp(np.clip(change, -_FARTHEST, _FARTHEST))
     return out
 
 
@@ -198,13 +202,13 @@ def _step(
     return out
 
 
-def _separable(counts: np.ndarray, model: _Model, rates: np.ndarray) -> np.ndarray:
+def _separable(counts: np.ndarray, model: CrystalPairs, rates: np.ndarray) -> np.ndarray:
     """Return the rates, a product of ring, block and place in the block, of most likelihood."""
     detectors, rings = rates.shape
     size = model.scanner.block + model.scanner.gap
     shape = (detectors // size, size, rings)  # block, place, ring
     for _ in range(_SMOOTH):
-        fans = model.fans(counts, rates)[0].reshape(shape)
+        fans = model.fans(counts, rates).reshape(shape)
         for _ in range(_INNER):
             for axes in ((0, 1), (1, 2), (0, 2)):
                 found = (rates * model.partners(rates)).reshape(shape).sum(axes, keepdims=True)
@@ -214,74 +218,16 @@ def _separable(counts: np.ndarray, model: _Model, rates: np.ndarray) -> np.ndarr
     return rates
 
 
-def _spread(counts: np.ndarray, model: _Model, centre: np.ndarray) -> float:
+def _spread(counts: np.ndarray, model: CrystalPairs, centre: np.ndarray) -> float:
     """Return the relative spread of crystals about the separable mean, by moments of the score."""
     expected = centre * model.partners(centre)
-    score = model.fans(counts, centre)[0] - expected
+    score = model.fans(counts, centre) - expected
     signs = generator(0).choice([-1.0, 1.0], centre.shape)
     moved = model.mean(centre * np.exp(_STEP * signs))
-    information = (model.fans(moved, centre)[0] - expected) / _STEP  # times the signs
+    information = (model.fans(moved, centre) - expected) / _STEP  # times the signs
     excess = np.sum(score * score) - np.sum(signs * information)
     variance = float(excess / np.sum(information * information))
     return float(np.sqrt(np.clip(variance, _LEAST_SPREAD**2, 1.0)))
-
-
-class _Model:
-    """Rates of shape (detector, ring) and the sinogram that they make."""
-
-    def __init__(self, scanner: Scanner, threads: int | None) -> None:
-        self.scanner = scanner
-        self.threads = available_cores() if threads is None else max(1, threads)
-        self._tables = make_differences(scanner.michelogram)
-        one, two = scanner.pairs[scanner.live].T
-        self._across = np.zeros((scanner.detectors, scanner.detectors))
-        np.add.at(self._across, (one, two), 1.0)
-        self._across += self._across.T
-        self._along = (scanner.michelogram.plane_of_pair >= 0).astype(np.float64)
-
-    def uniform(self, total: float) -> np.ndarray:
-        """Return equal rates whose mean has a total."""
-        crystals = np.repeat(~self.scanner.is_gap[:, None], self.scanner.rings, 1).astype(float)
-        crystals[self._across.sum(1) == 0.0] = 0.0
-        pairs = 0.5 * float(np.sum(crystals * self.partners(crystals)))
-        return crystals * np.sqrt(total / pairs if pairs > 0.0 else 0.0)
-
-    def partners(self, rates: np.ndarray) -> np.ndarray:
-        """Return the sum of the rates of all crystals that each is in coincidence with."""
-        return self._across @ rates @ self._along
-
-    def scaled(self, rates: np.ndarray, fans: np.ndarray) -> np.ndarray:
-        """Return rates whose mean has the total of some fan sums."""
-        total = float(np.sum(rates * self.partners(rates)))
-        return rates * np.sqrt(float(fans.sum()) / total) if total > 0.0 else rates
-
-    def mean(self, rates: np.ndarray) -> np.ndarray:
-        """Return the mean sinogram, float32."""
-        scanner = self.scanner
-        out = np.empty(scanner.shape[:3], dtype=np.float32)
-        calls = [
-            (rates, scanner.pairs[a:b], scanner.live[a:b], self._tables.slot, self._tables.table,
-             out[a:b])
-            for a, b in ranges(scanner.views, 4 * self.threads)
-        ]  # fmt: skip
-        each(fill_means, calls, self.threads)
-        return out
-
-    def loss(self, rates: np.ndarray) -> float:
-        """Return the total of the mean, with a minus."""
-        return -0.5 * float(np.sum(rates * self.partners(rates)))
-
-    def fans(self, counts: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the fan sums of counts, shared as the rates say, and sum y ln ybar."""
-        scanner, parts = self.scanner, ranges(self.scanner.views, _PARTS)
-        sums, fits = np.zeros((len(parts), *rates.shape)), np.zeros(len(parts))
-        calls = [
-            (counts[a:b], rates, scanner.pairs[a:b], scanner.live[a:b], self._tables.slot,
-             self._tables.table, out, fits[n : n + 1])
-            for n, ((a, b), out) in enumerate(zip(parts, sums, strict=True))
-        ]  # fmt: skip
-        each(add_shares, calls, self.threads)
-        return rates * sums.sum(0), float(fits.sum())
 
 
 def _checked(delayeds: np.ndarray, scanner: Scanner) -> np.ndarray:

@@ -1,50 +1,16 @@
 """Kernels that go from rates of crystals to bins of a sinogram and back.
 
-Rates have the shape (detector, ring). The ring pairs of one ring difference fall into every second
-plane of their segment; planes are held with the even ones of a segment before its odd ones, so that
-everything runs along contiguous memory. Kernels release the GIL and own what they write.
+Kernels release the GIL and own what they write.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numba
 import numpy as np
 
-from betaplus.core.michelogram import Michelogram
-
-__all__ = ["Differences", "add_shares", "fill_means", "make_differences"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Differences:
-    """Ring pairs by ring difference.
-
-    Attributes:
-        slot: Where each plane is held, shape (planes,).
-        table: First ring of the first end, that of the second end, slot of that pair and number of
-            pairs, shape (differences, 4).
-    """
-
-    slot: np.ndarray
-    table: np.ndarray
-
-
-def make_differences(michelogram: Michelogram) -> Differences:
-    """Return the ring pairs of a michelogram by ring difference."""
-    slot = np.empty(michelogram.planes, dtype=np.int64)
-    rows = []
-    for s in michelogram.segments:
-        planes = np.arange(s.first, s.first + s.planes)
-        held = planes if s.step == 2 else np.concatenate([planes[::2], planes[1::2]])
-        slot[held] = planes
-        for difference in range(s.lowest, s.highest + 1):
-            one, two = max(0, -difference), max(0, difference)
-            plane = s.first + (one + two - s.start) // s.step
-            rows.append((one, two, slot[plane], michelogram.rings - abs(difference)))
-    return Differences(slot=slot, table=np.array(rows, dtype=np.int64))
+__all__ = ["add_shares", "fill_means"]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -113,7 +79,8 @@ def add_shares(
         slot: Of `Differences`.
         table: Likewise.
         out: Shape (detector, ring), float64.
-        fit: Sum of count x ln mean to add to, shape (1,); -inf where counts have no mean.
+        fit: Sum of count x ln mean to add to, -inf where counts have no mean; shape (1,), or (0,)
+            where it is not wanted.
     """
     held = np.empty(slot.size)
     for v in range(pairs.shape[0]):
@@ -125,7 +92,7 @@ def add_shares(
             sum_products(rates[one], rates[two], table, held)
             for p in range(slot.size):
                 count, mean = row[p], held[slot[p]]
-                if count > 0.0:
+                if count > 0.0 and fit.size > 0:
                     fit[0] += count * math.log(mean) if mean > 0.0 else -math.inf
                 held[slot[p]] = count / mean if mean > 0.0 else 0.0
             for d in range(table.shape[0]):

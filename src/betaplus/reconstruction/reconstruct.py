@@ -15,8 +15,10 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.core.raw import RawScan, Sinogram
 from betaplus.core.scanner import Scanner
 from betaplus.core.settings import make_settings
+from betaplus.physics.projector.layout import make_layout
 from betaplus.reconstruction.data import SinogramData
 from betaplus.reconstruction.method import find_method
+from betaplus.reconstruction.subsets import subset_views
 
 __all__ = ["FrameReconstructor", "Model", "default_grid", "model_of", "reconstruct"]
 
@@ -150,6 +152,8 @@ class FrameReconstructor:
             raise UsageError(f"a resolution of {psf:g} mm", "expected 0 to 30 mm")
         kind = find_method(method)
         self.settings = make_settings(kind.Settings, settings or {})
+        subset_views(scan.scanner.views, self.settings.subsets)  # what does not fit is told now
+        make_layout(scan.scanner, grid)
         self.scan, self.grid, self._model = scan, grid, model
         self._method = kind(self.settings)
         self._how = {

@@ -202,10 +202,13 @@ def test_damaged_stores(tmp_path):
     write_raw(path, scan())
     chunk = next(p for p in (path / "prompts").rglob("*") if p.is_file() and p.name != "zarr.json")
     raw = chunk.read_bytes()
-    chunk.write_bytes(raw[: len(raw) // 2])
-    found = read_raw(path)
-    with pytest.raises(InputError, match=r"a_raw\.zarr is damaged"):
-        np.asarray(found.prompts)
+    flipped = bytearray(raw)
+    flipped[len(raw) // 2] ^= 1
+    for damaged in (raw[: len(raw) // 2], bytes(flipped), b""):
+        chunk.write_bytes(damaged)
+        found = read_raw(path)
+        with pytest.raises(InputError, match=r"a_raw\.zarr is damaged"):
+            np.asarray(found.prompts)
     chunk.unlink()
     with pytest.raises(InputError, match="1 of 3 chunks of prompts are missing"):
         read_raw(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,12 +98,12 @@ def data_file(header: InterfileHeader) -> Path:
         InputError: If neither is there.
     """
     name = header.required("name of data file").strip("\"'")
-    path = header.path.parent / name.replace("\\", "/")
-    for candidate in (path, path.with_name(path.name + ".gz")):
-        if candidate.is_file():
-            return candidate
+    path = os.path.join(header.path.parent, name.replace("\\", "/"))
+    for candidate in (path, path + ".gz"):
+        if os.path.isfile(candidate):
+            return Path(candidate)
     raise InputError(
-        f"{name}, which {header.path.name} names as its data, does not exist",
+        f"{name[:80]}, which {header.path.name} names as its data, does not exist",
         f"expected it in {header.path.parent}",
         "put it there or correct 'name of data file'",
     )

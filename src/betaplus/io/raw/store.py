@@ -20,7 +20,6 @@ __all__ = ["read_raw", "write_raw"]
 _COUNTS = frozenset(("prompts", "delayeds"))
 _STATIC = frozenset(("efficiency", "attenuation"))
 _CHUNK = 2 << 20  # numbers
-_WRITE_ALL: Any = {"write_empty_chunks": True}  # so that a missing chunk is known to be lost
 _INTEGERS = (np.uint8, np.uint16, np.uint32)
 
 
@@ -28,7 +27,8 @@ def write_raw(path: str | Path, scan: RawScan) -> None:
     """Write raw data; `read_raw` gives the same numbers and fields again.
 
     A frame is read and held at a time. Counts are stored as the smallest of 8, 16 and 32 bits that
-    holds them; counts that are not whole (means, for tests) and all else as float32.
+    holds them; counts that are not whole (means, for tests) and all else as float32. Every chunk
+    has a checksum.
 
     Args:
         path: The folder to write, ``<src>_raw.zarr``.
@@ -101,7 +101,7 @@ def _write(folder: Path, name: str, source: Any, where: str) -> None:
             needed = np.promote_types(_smallest(values), kind)
             needed = np.dtype(np.float32) if needed.kind == "f" else needed
             if needed != kind:
-                stored = _widen(folder, name, stored, needed, low)
+                stored = _widen(folder, name, needed, low)
                 kind = needed
         with np.errstate(over="raise"):
             try:
@@ -123,22 +123,25 @@ def _smallest(counts: np.ndarray) -> np.dtype:
     return np.dtype(np.float32)
 
 
-def _widen(folder: Path, name: str, narrow: Any, kind: np.dtype, done: int) -> Any:
+def _widen(folder: Path, name: str, kind: np.dtype, done: int) -> Any:
     """Replace an array by one of a wider type, with the frames that are written already."""
-    beside = f"{name}-wider"
-    wide = _create(folder, beside, narrow.shape, narrow.chunks, kind)
+    import zarr
+
+    old = f"{name}-narrow"
+    os.rename(folder / name, folder / old)
+    narrow: Any = zarr.open_array(str(folder), path=old, mode="r", zarr_format=3)
+    wide = _create(folder, name, narrow.shape, narrow.chunks, kind)
     for t in range(done):
         wide[t] = narrow[t].astype(kind)
-    shutil.rmtree(folder / name)
-    os.rename(folder / beside, folder / name)
-    return _open(folder, name)
+    shutil.rmtree(folder / old)
+    return wide
 
 
 def _create(
     folder: Path, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], kind: np.dtype
 ) -> Any:
     import zarr
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec
 
     group = zarr.open_group(str(folder), mode="r+", zarr_format=3)
     return group.create_array(
@@ -147,15 +150,9 @@ def _create(
         chunks=chunks,
         dtype=kind,
         fill_value=0,
-        compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
-        config=_WRITE_ALL,
+        compressors=(BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()),
+        config={"write_empty_chunks": True},  # so that a missing one is known to be lost
     )
-
-
-def _open(folder: Path, name: str) -> Any:
-    import zarr
-
-    return zarr.open_array(str(folder), path=name, mode="r+", zarr_format=3, config=_WRITE_ALL)
 
 
 def _chunks(shape: tuple[int, ...], name: str) -> tuple[int, ...]:

@@ -234,9 +234,10 @@ class StoreHeader:
             raise self.refused(f"chunks of {chunks}", f"expected at most {_LARGEST_CHUNK} bytes")
         codecs = fields.get("codecs")
         for codec in codecs if isinstance(codecs, list) else [None]:
-            if _mapping(codec).get("name") not in _CODECS:
+            codec_name = str(_mapping(codec).get("name"))
+            if codec_name not in _CODECS:
                 raise self.refused(
-                    f"codec {_mapping(codec).get('name')}", f"expected {', '.join(sorted(_CODECS))}"
+                    f"codec {codec_name[:40]}", f"expected {', '.join(sorted(_CODECS))}"
                 )
         if fields.get("storage_transformers"):
             raise self.refused("its chunks are stored in an unknown way")

@@ -164,8 +164,6 @@ def _analyse(
             block = Block(n, part, part, request.seed)
             found = journal.load(block)
             if found is None:
-                if scan.n_frames > 1:
-                    progress.note(f"frame {n + 1} of {scan.n_frames}")
                 found = {"image": frames.frame(n, progress)}
                 journal.save(block, found)
             else:
