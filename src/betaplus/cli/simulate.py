@@ -68,6 +68,62 @@ def tacs(
     _tell(paths, quiet)
 
 
+@app.command()
+def raw(
+    out: Out,
+    size: Annotated[str, typer.Option(help="small (teaching scanner) or full (mMR).")] = "small",
+    scanner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Scanner, in place of that of the size.")
+    ] = None,
+    anatomy: Annotated[str, typer.Option(help="brain.")] = "brain",
+    tracer: Tracer = "FDG",
+    dose_fraction: Annotated[
+        float, typer.Option(help="Fraction of the dose: randoms go with its square.")
+    ] = 1.0,
+    time_fraction: Annotated[float, typer.Option(help="Fraction of the time.")] = 1.0,
+    counts: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="Prompts at full dose and time.  [default: 5e8 on the mMR, 6.3e7 when small]",
+        ),
+    ] = None,
+    randoms: Annotated[float, typer.Option(help="Their share of the prompts.")] = 0.4,
+    scatter: Annotated[float, typer.Option(help="Its share of trues and scatter.")] = 0.35,
+    realisations: Annotated[int, typer.Option(metavar="R", help="Independent draws.")] = 1,
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="All frames from injection.")] = False,
+    tof: Annotated[
+        bool | None,
+        typer.Option("--tof/--no-tof", help="Time of flight.  [default: as the scanner has it]"),
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate raw data of a brain: prompts, delayeds, scatter estimate, mu map and truth."""
+    from betaplus.simulation.raw.simulate import simulate_raw
+
+    paths = simulate_raw(
+        out,
+        size=size,
+        scanner=scanner,
+        anatomy=anatomy,
+        tracer=tracer,
+        dose_fraction=dose_fraction,
+        time_fraction=time_fraction,
+        counts=counts,
+        randoms=randoms,
+        scatter=scatter,
+        realisations=realisations,
+        dynamic=dynamic,
+        tof=tof,
+        seed=seed,
+        overwrite=overwrite,
+        progress=console(quiet),
+    )
+    _tell(paths, quiet)
+
+
 def _tell(paths: dict[str, Path], quiet: bool) -> None:
     if not quiet:
         for path in paths.values():

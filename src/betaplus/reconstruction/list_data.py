@@ -38,8 +38,8 @@ class ListData:
     Args:
         events: The events and the model of their lines; none may lie where m is 0.
         grid: The image grid.
-        sensitivity: G^T A^T m of all lines of the scanner, shape (X, Y, Z), as `list_sensitivity`
-            returns it; a subset's is this divided by the number of subsets.
+        sensitivity: A^T m of all lines of the scanner, shape (X, Y, Z), as `list_sensitivity`
+            returns it, without the blur; a subset's is its part of it, one by the number of subsets.
         background: Sum of the additive means of all lines of the scanner, with events or without.
         subsets: Number of subsets.
         psf: Resolution, full width at half maximum [mm]; 0 leaves it out.
@@ -76,7 +76,7 @@ class ListData:
         if mask is not None:
             seen = seen & np.asarray(mask, dtype=bool)
         self._seen = seen
-        self.sensitivity = (sensitivity * seen).astype(np.float32)
+        self.sensitivity = self.blur.adjoint(sensitivity) * seen
         self._share = self.sensitivity / np.float32(subsets)
 
     @cached_property
@@ -148,17 +148,15 @@ def list_sensitivity(
     multiplicative: np.ndarray,
     grid: ImageGrid,
     *,
-    psf: float = 0.0,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Return G^T A^T m of all lines of a scanner.
+    """Return A^T m of all lines of a scanner.
 
     Args:
         scanner: The scanner, in any span; span 1 draws each line where it is.
         multiplicative: Attenuation times efficiency, pairs of rings included, shape (view, radial,
             plane); 0 on gaps.
         grid: The image grid.
-        psf: Resolution, full width at half maximum [mm].
         threads: Threads; the cores available if None.
 
     Returns:
@@ -178,12 +176,10 @@ def list_sensitivity(
         if scanner.tof:
             factors = np.broadcast_to(factors[..., None], (len(views), *scanner.shape[1:]))
         out += whole.subset(views).adjoint(factors)
-    return GaussianBlur(grid.shape, grid.voxel_size, psf).adjoint(out.astype(np.float32))
+    return out.astype(np.float32)
 
 
-def _check(
-    events: ListEvents, grid: ImageGrid, sensitivity: np.ndarray, background: float
-) -> None:
+def _check(events: ListEvents, grid: ImageGrid, sensitivity: np.ndarray, background: float) -> None:
     if len(events) == 0:
         raise InputError("a list without events", "expected 1 or more")
     blind = len(events) - int(np.count_nonzero(events.multiplicative))

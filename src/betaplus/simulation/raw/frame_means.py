@@ -38,9 +38,7 @@ class ScanMeans:
         UsageError: If the scanner sees no activity.
     """
 
-    def __init__(
-        self, plan: Plan, head: Head, subject: Subject, acquisition: Acquisition
-    ) -> None:
+    def __init__(self, plan: Plan, head: Head, subject: Subject, acquisition: Acquisition) -> None:
         self.plan, self.head, self.subject, self._scan = plan, head, subject, acquisition
         half_life = plan.profile.tracer.half_life
         self._decay = plan.frames.decay_factors(half_life)

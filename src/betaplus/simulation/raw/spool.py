@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -44,16 +45,21 @@ class Spool:
     """A folder of frames inside another, gone when it is left.
 
     Args:
-        parent: Where to make it; it exists.
+        parent: Where to make it; made where it is missing, and gone again if an error leaves it
+            empty.
     """
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
+        self._made: list[Path] = []
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._frames: dict[str, list[Path]] = {}
 
     def __enter__(self) -> Spool:
+        missing = [p for p in (self._parent, *self._parent.parents) if not p.exists()]
         try:
+            self._parent.mkdir(parents=True, exist_ok=True)
+            self._made = missing
             self._folder = Path(tempfile.mkdtemp(prefix=".tmp-raw-", dir=self._parent))
         except OSError as error:
             raise OutputError(
@@ -68,6 +74,10 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        if error is not None:
+            with contextlib.suppress(OSError):
+                for folder in self._made:  # innermost first; one that is not empty ends it
+                    folder.rmdir()
 
     def add(self, name: str, frame: np.ndarray) -> None:
         """Append a frame to an array; counts are held in as few bytes as they need."""
