@@ -12,6 +12,8 @@ import numpy as np
 
 __all__ = ["add_shares", "fill_means"]
 
+_TINY = 1e-30  # below any mean; pairs whose mean is 0 get a rate of 0 times this ratio
+
 
 @numba.njit(nogil=True, cache=True)
 def sum_products(a: np.ndarray, b: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
@@ -55,7 +57,7 @@ def fill_means(
                 row[p] = held[slot[p]]
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def add_shares(
     counts: np.ndarray,
     rates: np.ndarray,
@@ -82,7 +84,7 @@ def add_shares(
         fit: Sum of count x ln mean to add to, -inf where counts have no mean; shape (1,), or (0,)
             where it is not wanted.
     """
-    held = np.empty(slot.size)
+    held, count = np.empty(slot.size), np.empty(slot.size)
     for v in range(pairs.shape[0]):
         for r in range(pairs.shape[1]):
             row = counts[v, r]
@@ -91,10 +93,13 @@ def add_shares(
             one, two = pairs[v, r, 0], pairs[v, r, 1]
             sum_products(rates[one], rates[two], table, held)
             for p in range(slot.size):
-                count, mean = row[p], held[slot[p]]
-                if count > 0.0 and fit.size > 0:
-                    fit[0] += count * math.log(mean) if mean > 0.0 else -math.inf
-                held[slot[p]] = count / mean if mean > 0.0 else 0.0
+                count[slot[p]] = row[p]
+            if fit.size > 0:
+                for p in range(slot.size):
+                    if count[p] > 0.0:
+                        fit[0] += count[p] * math.log(held[p]) if held[p] > 0.0 else -math.inf
+            for p in range(slot.size):
+                held[p] = count[p] / max(held[p], _TINY)
             for d in range(table.shape[0]):
                 first, second, at, n = table[d]
                 ratio = held[at : at + n]
@@ -102,4 +107,5 @@ def add_shares(
                 to_a, to_b = out[one, first : first + n], out[two, second : second + n]
                 for k in range(n):
                     to_a[k] += ratio[k] * b[k]
+                for k in range(n):
                     to_b[k] += ratio[k] * a[k]

@@ -261,3 +261,19 @@ def test_radionuclides_as_stir_spells_them(tmp_path):
     path.write_text(text.replace("end scanner", "isotope name := Xx-99\nend scanner"))
     found = read_interfile_projections(path)
     assert found.tracer is None and "Xx-99" in found.remarks[0]
+
+
+JUNK = ["", "-1", "0", "1e400", "nan", "{", "{1,2", "99999999999999999999", "x" * 300, ".", "/"]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(line=st.integers(1, 25), value=st.sampled_from(JUNK))
+def test_any_line_may_be_wrong(tmp_path, line, value):
+    path = write_by_hand(tmp_path, lines())
+    text = path.read_text().splitlines()
+    text[line] = text[line].partition(":=")[0] + ":= " + value
+    path.write_text("\n".join(text))
+    try:
+        read_interfile_projections(path)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 500

@@ -1,9 +1,9 @@
 """Images in STIR's Interfile (``.hv`` and ``.v``).
 
 STIR stores (z, y, x) with x fastest, along the axes that `ImageGrid` has: x to the left and y to
-the back of a patient head first and supine, z from ring 0. Its indices of x and y begin at -(n //
-2), so that voxel n // 2 is on the scanner's axis: for odd n the centre of the image. Its z begins
-with 0 at the first ring, which is half the rings' extent before the centre that `ImageGrid` counts
+the back of a patient head first and supine, z from ring 0 on. Its indices of x and y begin at
+-(n // 2), so that voxel n // 2 is on the scanner's axis: for odd n the centre of the image. Its z
+begins with 0 at the first ring, half the rings' extent before the centre that `ImageGrid` counts
 from. ``first pixel offset`` moves either. Where the scanner is not given, the image is taken to be
 centred along z, as one is that STIR made for the scanner's planes.
 """

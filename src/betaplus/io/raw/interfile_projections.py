@@ -32,6 +32,7 @@ __all__ = ["InterfileProjections", "read_interfile_projections", "write_interfil
 _SIGN = 1
 """Ring differences in the file times this are those of `Scanner.michelogram`."""
 
+_MOST_RINGS = 10_000
 _LABELS = {
     "tangential coordinate": "tangential",
     "axial coordinate": "axial",
@@ -198,6 +199,8 @@ def _layout(header: InterfileHeader) -> _Layout:
     ]
     spans = [b - a + 1 for a, b in differences if a <= 0 <= b]
     most = max(b for _, b in differences)
+    if most > _MOST_RINGS:
+        raise header.wrong(f"a ring difference of {most}", f"expected at most {_MOST_RINGS}")
     if len(spans) != 1:
         raise header.wrong("no segment of ring difference 0", "expected one")
     span = spans[0]

@@ -8,8 +8,8 @@ The components are combined as the mMR's own conventions have them:
 - Geometric effects, crystal interference and crystal efficiencies are sensitivities: they multiply,
   as in NiftyPET (Markiewicz et al., Neuroinformatics 2018, 16:95-115) and STIR. Interference is
   0.76 at the centre for crystals at the edge of a block, and the reference prompts follow it with a
-  slope of 0.9. The geometric profile, 1 at the centre and 2.05 at the edge, grows as the detectors
-  of a line come nearer to each other.
+  slope of 0.9. The geometric profile is 1 at the centre and 2.05 at the edge, where crystals are
+  met aslant and stop more; the reference data, a head, do not reach far enough out to decide it.
 - Axial effects are corrections: they divide, as in NiftyPET (STIR multiplies). The reference
   prompts fall where they rise (slope -1.06 of relative deviations from plane to plane), and they
   are 1.3 in the end planes. They are near 1 whether a plane has one pair of rings or six, so they
@@ -17,6 +17,8 @@ The components are combined as the mMR's own conventions have them:
   (`plane_order`).
 - Crystals are stored with the missing one last in each block of nine; `Scanner` has it first, hence
   a shift by one. The counts of single crystals in the reference data agree at that shift only.
+- One pass of OSEM over the reference prompts reaches a log-likelihood 1226 lower where axial
+  effects multiply, 3770 lower where interference divides, 1362 lower with the pairs alone.
 - Dead time and additional axial effects are left out: the first needs singles rates, the second are
   within 7 % and of unpublished use.
 """

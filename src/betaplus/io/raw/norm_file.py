@@ -16,6 +16,8 @@ from betaplus.io.raw.siemens import check_scanner
 
 __all__ = ["NormFile", "read_norm_file"]
 
+_MOST_COMPONENTS = 99
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NormFile:
@@ -91,6 +93,10 @@ def read_norm_file(path: str | Path, scanner: Scanner) -> NormFile:
 def _component(header: InterfileHeader, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a component as float64; the first axis of the header is the fastest one."""
     number = header.required_whole("number of normalization components")
+    if not 1 <= number <= _MOST_COMPONENTS:
+        raise header.wrong(
+            f"{number} normalisation components", f"expected 1 to {_MOST_COMPONENTS}"
+        )
     for i in range(1, number + 1):
         if (header.text(f"normalization component [{i}]") or "").lower() == name:
             break

@@ -3,8 +3,9 @@
 Siemens numbers planes by segments 0, +1, -1, ... whose sign is that of the first detector's ring
 minus the second's, for the pair of detectors that `Scanner.pairs` gives: opposite to
 `Scanner.michelogram`. That was found on the reference list file: oblique prompts agree with the
-image of the direct ones at that sign by 14 standard deviations against the other, and so do single
-crystals' counts with the crystal efficiencies.
+image of the direct ones at that sign by 14 standard deviations against the other, one pass of OSEM
+reaches a log-likelihood 1453 higher, and single crystals count as their efficiencies say. Ring 0 is
+deep in the scanner: of a patient head first it is at the top of the head.
 """
 
 from __future__ import annotations

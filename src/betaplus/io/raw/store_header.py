@@ -31,6 +31,7 @@ ARRAYS = ("prompts", "delayeds", "randoms", "scatter", "efficiency", "attenuatio
 _STATIC = frozenset(("efficiency", "attenuation"))
 _TYPES = frozenset(("float32", "uint8", "uint16", "uint32"))
 _CODECS = frozenset(("blosc", "bytes", "crc32c", "zstd", "gzip"))
+_MOST_RINGS = 10_000
 _LARGEST_CHUNK = 1 << 30  # bytes
 
 
@@ -161,6 +162,8 @@ class StoreHeader:
                 raise self.refused(
                     f"{name} of its scanner is {str(item)[:40]!r}", f"expected {kind}"
                 )
+        if fields["rings"] > _MOST_RINGS:
+            raise self.refused(f"{fields['rings']} rings", f"expected at most {_MOST_RINGS}")
         try:
             return Scanner(**fields)
         except BetaplusError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.grid import ImageGrid
 from betaplus.core.raw import RawScan
+from betaplus.core.scanner import Scanner
 from betaplus.io.nifti import LazyNifti, open_nifti
 from betaplus.io.raw.interfile_image import read_interfile_image
 from betaplus.io.raw.norm import read_norm
@@ -69,13 +70,13 @@ def load_inputs(request: ReconstructRequest, options: Options) -> Inputs:
         if scan.efficiency is not None:
             remarks.append("--norm replaces the efficiencies of the data")
     if request.mu is not None:
-        values, affine = _image(request.mu, "mu map")
+        values, affine = _image(request.mu, "mu map", scanner)
         attenuation = attenuation_factors(values, affine, scanner, threads=request.workers)
         files["mu"] = Path(request.mu)
         if scan.attenuation is not None:
             remarks.append("--mu replaces the attenuation of the data")
     if request.mask is not None:
-        values, affine = _image(request.mask, "mask")
+        values, affine = _image(request.mask, "mask", scanner)
         mask = on_grid((values != 0).astype(np.float32), affine, grid) >= 0.5
         files["mask"] = Path(request.mask)
         if not mask.any():
@@ -92,11 +93,11 @@ def load_inputs(request: ReconstructRequest, options: Options) -> Inputs:
     )
 
 
-def _image(path: Path, what: str) -> tuple[np.ndarray, np.ndarray]:
+def _image(path: Path, what: str, scanner: Scanner) -> tuple[np.ndarray, np.ndarray]:
     """Return a 3-D image and its affine, from NIfTI or Interfile."""
     path = Path(path)
     if path.name.lower().endswith((".hv", ".hdr")):
-        read = read_interfile_image(path)
+        read = read_interfile_image(path, scanner)
         values, affine = np.asarray(read.data, dtype=np.float32), read.affine
     else:
         file = open_nifti(path)

@@ -36,7 +36,7 @@ class RawCounts:
     sensitivity: float
 
     def mean(self, view: int | slice = slice(None)) -> np.ndarray:
-        """Return the mean of the prompts of one or more views, shape (..., radial, plane[, TOF])."""
+        """Return the mean of the prompts, of some views or of all."""
         return self.trues[view] + self.scatter[view] + self.spread_randoms(view)
 
     def spread_randoms(self, view: int | slice = slice(None)) -> np.ndarray:

@@ -92,7 +92,8 @@ def split(
     Raises:
         UsageError: If the shares are negative or do not add up to 1, or the counts are not whole.
     """
-    shares = np.full(parts, 1.0 / parts) if isinstance(parts, int) else np.asarray(parts, float)
+    equal = isinstance(parts, int)
+    shares = np.full(max(parts, 0), 1.0 / max(parts, 1)) if equal else np.asarray(parts, float)
     if shares.ndim != 1 or not shares.size or (shares < 0).any() or abs(shares.sum() - 1.0) > 1e-9:
         raise UsageError(f"parts {parts}", "expected a number from 1, or shares that add up to 1")
     rest = _whole(prompts)

@@ -17,8 +17,15 @@ _DRAW = 21
 
 
 def crystal_efficiencies(scanner: Scanner, seed: int = 0, spread: float = SPREAD) -> np.ndarray:
-    """Return log-normal efficiencies with median 1, shape (detectors, rings); 0 where there is no
-    crystal.
+    """Return log-normal efficiencies with median 1, 0 where there is no crystal.
+
+    Args:
+        scanner: The scanner.
+        seed: Chooses them.
+        spread: Standard deviation of their logarithm.
+
+    Returns:
+        Shape (detectors, rings), float64.
     """
     rng = generator(seed, item=0, draw=_DRAW)
     out = np.exp(spread * rng.standard_normal((scanner.detectors, scanner.rings)))
