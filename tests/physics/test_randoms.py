@@ -11,6 +11,7 @@ from tests.physics.projector.cases import SMALL
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.scanner import Scanner
+from betaplus.physics import randoms
 from betaplus.physics.em import poisson_log_likelihood
 from betaplus.physics.randoms import estimate_singles, randoms_from_delayeds, randoms_mean
 
@@ -86,6 +87,23 @@ def test_likelihood_never_falls(scanner: Scanner, total: float) -> None:
         ),
     )
     assert len(seen) > 1 and all(b >= a - 1e-7 * abs(a) for a, b in itertools.pairwise(seen))
+
+
+def test_leaps_downhill_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(randoms, "_leap", lambda one, two, three: 3.0 * three)
+    test_likelihood_never_falls(LONG, 2e4)
+
+
+def test_the_m_step_is_that_of_a_gamma_prior() -> None:
+    fans, partners, centre = np.random.default_rng(0).gamma(5.0, size=(3, 6, 4))
+    centre[2] = fans[2] = 0.0  # gaps
+    rates = 1.0 * (centre > 0.0)
+    for kappa in (0.0, 0.7, 100.0):
+        found = rates
+        for _ in range(60):
+            found = randoms._step(fans, found, partners, kappa, centre)
+        share = np.divide(kappa, centre, out=np.zeros_like(centre), where=centre > 0.0)
+        np.testing.assert_allclose(found, rates * (fans + kappa) / (partners + share), rtol=1e-9)
 
 
 @pytest.mark.parametrize("smooth", [False, True])

@@ -56,3 +56,21 @@ def projector(
     result = benchmark_projector(out, quick, console(quiet))
     if not quiet:
         typer.echo(projector_table(result))
+
+
+@app.command()
+def reconstruct(
+    out: Out,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer heads and settings.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the reconstructions on simulated heads, each tuned."""
+    from betaplus.pipeline.benchmark.reconstruct import benchmark_reconstruct, reconstruct_table
+    from betaplus.report.benchmark.reconstruct import reconstruct_figures
+
+    result = benchmark_reconstruct(out, quick, console(quiet))
+    paths = reconstruct_figures(Path(out), result)
+    if not quiet:
+        typer.echo(reconstruct_table(result))
+        for path in paths:
+            typer.echo(f"figure: {path}")
