@@ -14,6 +14,7 @@ from betaplus.core.scanner import Scanner
 from betaplus.physics import randoms
 from betaplus.physics.em import poisson_log_likelihood
 from betaplus.physics.randoms import estimate_singles, randoms_from_delayeds, randoms_mean
+from betaplus.physics.randoms_kernels import sum_logs
 
 FLAT = SMALL.replace(span=1)
 LONG = SMALL.replace(rings=12, span=5, max_ring_difference=9)
@@ -89,8 +90,22 @@ def test_likelihood_never_falls(scanner: Scanner, total: float) -> None:
     assert len(seen) > 1 and all(b >= a - 1e-7 * abs(a) for a, b in itertools.pairwise(seen))
 
 
+def test_logarithms_are_summed_as_numpy_does() -> None:
+    rng = np.random.default_rng(0)
+    count = np.concatenate([rng.poisson(1.0, 4000), rng.random(50), [0.0, 1.0, 2.0, 900.0]])
+    mean = rng.lognormal(0.0, 12.0, count.size)
+    mean[[5, 6]], count[[5, 6]] = [1e-90, 1e90], [1.0, 2.0]
+    expected = np.sum(count * np.log(mean))
+    assert sum_logs(count, mean) == pytest.approx(expected, rel=1e-11)
+    mean[-4], mean[-1] = 0.0, 3.0  # nothing expected and nothing there
+    assert math.isfinite(sum_logs(count, mean))
+    mean[-1] = 0.0
+    assert sum_logs(count, mean) == -math.inf
+
+
 def test_leaps_downhill_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(randoms, "_leap", lambda one, two, three: 3.0 * three)
+    rough = np.random.default_rng(0).uniform(0.2, 2.0, (LONG.detectors, LONG.rings))
+    monkeypatch.setattr(randoms, "_leap", lambda one, two, three: rough * three)
     test_likelihood_never_falls(LONG, 2e4)
 
 

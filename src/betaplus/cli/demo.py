@@ -10,6 +10,7 @@ import typer
 from betaplus.cli.console import console
 from betaplus.cli.kinetics import write_report
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
+from betaplus.cli.reconstruct import write_report as write_reconstruct_report
 
 __all__ = ["demo"]
 
@@ -34,6 +35,7 @@ def demo(
         command=shlex.join(["betaplus", *(context.obj or ())]),
         progress=console(quiet),
         kinetics_report=write_report,
+        reconstruct_report=write_reconstruct_report,
     )
     write_demo(out, result)
     if not quiet:

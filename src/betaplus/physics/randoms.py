@@ -52,7 +52,7 @@ def randoms_from_delayeds(
     delayeds: np.ndarray,
     scanner: Scanner,
     *,
-    iterations: int = 10,
+    iterations: int = 14,
     smooth: bool = True,
     threads: int | None = None,
 ) -> np.ndarray:
@@ -92,7 +92,7 @@ def estimate_singles(
     delayeds: np.ndarray,
     scanner: Scanner,
     *,
-    iterations: int = 10,
+    iterations: int = 14,
     smooth: bool = True,
     spread: float | None = None,
     tolerance: float = 1e-3,

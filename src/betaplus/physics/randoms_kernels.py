@@ -10,9 +10,10 @@ import math
 import numba
 import numpy as np
 
-__all__ = ["add_shares", "fill_means"]
+__all__ = ["add_shares", "fill_means", "sum_logs"]
 
 _TINY = 1e-30  # below any mean; pairs whose mean is 0 get a rate of 0 times this ratio
+_SAFE = 1e-60  # product of three such numbers is still a normal one
 
 
 @numba.njit(nogil=True, cache=True)
@@ -57,6 +58,23 @@ def fill_means(
                 row[p] = held[slot[p]]
 
 
+@numba.njit(nogil=True, cache=True)
+def sum_logs(count: np.ndarray, mean: np.ndarray) -> float:
+    """Return the sum of count x ln mean; few logarithms are taken, as most counts are 1 or 2."""
+    total, product = 0.0, 1.0
+    for p in range(count.size):
+        y, m = count[p], mean[p]
+        if y > 2.0 or y != math.floor(y) or not _SAFE < m < 1.0 / _SAFE:
+            if y > 0.0:
+                total += y * math.log(m) if m > 0.0 else -math.inf
+            continue
+        product *= (m if y > 0.0 else 1.0) * (m if y > 1.0 else 1.0)
+        if not _SAFE < product < 1.0 / _SAFE:
+            total += math.log(product)
+            product = 1.0
+    return total + math.log(product)
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def add_shares(
     counts: np.ndarray,
@@ -95,9 +113,7 @@ def add_shares(
             for p in range(slot.size):
                 count[slot[p]] = row[p]
             if fit.size > 0:
-                for p in range(slot.size):
-                    if count[p] > 0.0:
-                        fit[0] += count[p] * math.log(held[p]) if held[p] > 0.0 else -math.inf
+                fit[0] += sum_logs(count, held)
             for p in range(slot.size):
                 held[p] = count[p] / max(held[p], _TINY)
             for d in range(table.shape[0]):

@@ -15,6 +15,7 @@ from betaplus.io.derivatives import write_json, write_map
 from betaplus.io.labels import load_labels
 from betaplus.io.open import load
 from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
+from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
 from betaplus.pipeline.demo.truth import (
     Agreement,
     agreement,
@@ -31,7 +32,16 @@ from betaplus.simulation.reference_tacs import REFERENCE_REGION, simulate_refere
 __all__ = ["DemoResult", "run_demo"]
 
 _NOT_BRAIN = ("SoftTissue", "Skull", "CSF", "VenousSinus", "CarotidArtery")
-_PARTS = ("simulated", "kinetics", "methods", "curves", "reference", "report.html", "demo.png")
+_PARTS = (
+    "simulated",
+    "kinetics",
+    "methods",
+    "curves",
+    "reference",
+    "raw",
+    "report.html",
+    "demo.png",
+)
 _QUICK_SLICES = 2
 _TRUE = ("K1", "k2", "k3", "k4", "VB", "Ki")
 _REVERSIBLE: BoxPrior = {
@@ -64,6 +74,7 @@ class DemoResult:
         logan: Logan's plot of those curves.
         reference: Model to its result on curves with a reference region, without blood.
         reference_truth: Parameter to true values of those curves.
+        raw: A scan from raw counts to images.
         run: Timings and versions.
         out: The folder.
     """
@@ -79,6 +90,7 @@ class DemoResult:
     logan: KineticsResult
     reference: dict[str, KineticsResult]
     reference_truth: dict[str, np.ndarray]
+    raw: FromRaw
     run: dict
     out: Path
 
@@ -95,6 +107,8 @@ class DemoResult:
             f" {', '.join(self.methods.results)}",
             f"C-11 curves: {_CURVES}, by {', '.join(self.curves)} and Logan's plot",
             f"without blood: {', '.join(self.reference)} from a reference region",
+            "raw counts: "
+            + ", ".join(f"{m} NRMSE {v['NRMSE']:.1f} %" for m, v in self.raw.measures.items()),
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -110,6 +124,7 @@ def run_demo(
     command: str = "",
     progress: Progress | None = None,
     kinetics_report: Report | None = None,
+    reconstruct_report: ReconstructReport | None = None,
 ) -> DemoResult:
     """Simulate, fit and compare; everything but the demo's own report is on disk afterwards.
 
@@ -121,6 +136,7 @@ def run_demo(
         command: The command line, for the record.
         progress: What to report to.
         kinetics_report: Writes the report of one kinetic analysis.
+        reconstruct_report: Writes that of one reconstruction.
 
     Raises:
         OutputError: If there is a demo already, or the folder cannot be written.
@@ -211,6 +227,14 @@ def run_demo(
             )
             for model, method in (("SRTM", "exact"), ("MRTM2", "mrtm2"), ("RefLogan", "logan"))
         }
+    with watch.stage("raw counts"):
+        raw = from_raw(
+            out / "raw",
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+            report=reconstruct_report,
+        )
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -226,6 +250,7 @@ def run_demo(
         logan=logan,
         reference=reference,
         reference_truth=read_truth_table(without_blood["truth/kinpar"]),
+        raw=raw,
         run=run,
         out=out,
     )

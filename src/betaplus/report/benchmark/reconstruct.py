@@ -56,14 +56,14 @@ def _pictures(path: Path, images: Mapping[str, np.ndarray]) -> None:
     figure = Figure(figsize=(2.6 * len(names), 5.6), layout="constrained")
     grid = figure.subplots(2, len(names), squeeze=False)
     for n, name in enumerate(names):
-        # x runs to the left of the patient, so that the picture's left is the patient's right
-        part = images[name][x0:x1, y0:y1, z].T
+        # x runs to the left of the patient: turned, so that left is left
+        part = images[name][x0:x1, y0:y1, z][::-1].T
         shown = grid[0][n].imshow(part, cmap="inferno", vmin=0.0, vmax=top)
         grid[0][n].set_title(name, fontsize=10)
         if name == "truth":
             grid[1][n].set_visible(False)
         else:
-            error = part - truth[x0:x1, y0:y1, z].T
+            error = part - truth[x0:x1, y0:y1, z][::-1].T
             other = grid[1][n].imshow(error, cmap="RdBu_r", vmin=-0.4 * top, vmax=0.4 * top)
         for axes in grid[:, n]:
             axes.set_axis_off()

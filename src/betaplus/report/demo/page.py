@@ -12,6 +12,7 @@ from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
 from betaplus.report.demo.methods import METHODS_NOTE, methods_side_by_side
+from betaplus.report.demo.raw import RAW_NOTE, raw_images
 from betaplus.report.demo.showcase import write_showcase
 from betaplus.report.demo.volumes import REFERENCE_NOTE, reference_tables, total_volumes
 from betaplus.report.elements import (
@@ -40,6 +41,7 @@ _REGIONS = ("FrontalCortex", "WhiteMatter", "Thalamus", "CerebellarCortex")
 _LINKS = (
     ("kinetics/sub-01_kinetics_report.html", "all maps and settings of the FDG scan"),
     ("methods/consistency/sub-01_kinetics_report.html", "its regions by consistency"),
+    ("raw/svrg/sub-01_reconstruct_report.html", "a reconstruction"),
     ("curves/exact/sub-01_kinetics_report.html", "the C-11 curves by exact"),
     ("curves/nlls/sub-01_kinetics_report.html", "the C-11 curves by nlls"),
 )
@@ -80,6 +82,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
     page.add_section("Input function", input_panel(brain.curve, brain.blood))
     page.add_section("C-11 curves", _curves(result), _CURVES_NOTE)
     page.add_section("Without blood", reference_tables(result), REFERENCE_NOTE)
+    page.add_section("From raw counts", raw_images(result.raw), RAW_NOTE)
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))

@@ -42,12 +42,13 @@ def reconstruct_report(path: str | Path, result: ReconstructResult) -> Path:
         "Data",
         facts(
             [
-                ("Scanner", run["scanner"]["name"]),
-                ("Prompts", f"{result.counts.sum():,.0f}"),
-                ("Image", " x ".join(map(str, image.shape[:3]))),
-                ("Voxel", f"{x:.3g} x {y:.3g} x {z:.3g} mm"),
-                ("Method", run["method"]),
-                ("Time", f"{run['timings_s']['reconstruct']:.1f} s"),
+                (run["scanner"]["name"], "scanner"),
+                (f"{result.counts.sum():,.0f}", "prompts"),
+                (
+                    " x ".join(map(str, image.shape[:3])),
+                    f"voxels of {x:.3g} x {y:.3g} x {z:.3g} mm",
+                ),
+                (f"{run['timings_s']['reconstruct']:.1f} s", run["method"]),
             ]
         ),
     )
