@@ -29,6 +29,31 @@ def steps(start: float, end: float, n: int) -> tuple[int, int]:
     return first, last + 1
 
 
+@numba.njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def course(line: np.ndarray, nx: int, ny: int) -> tuple[bool, int, int, float, float, float, float]:
+    """Return how a line x1, y1, x2, y2 [voxels] runs across an image.
+
+    Returns:
+        Whether it is sampled along x, the range of rows it crosses, and slope, start, origin and
+        run, such that at row i it is at origin + slope * (i - start) on the other axis and has
+        done (i - start) / run of its way.
+    """
+    x1, y1, x2, y2 = line[0], line[1], line[2], line[3]
+    dx, dy = x2 - x1, y2 - y1
+    if abs(dx) >= abs(dy):
+        begin, end = steps(x1, x2, nx)
+        return True, begin, end, dy / dx, x1, y1, dx
+    begin, end = steps(y1, y2, ny)
+    return False, begin, end, dx / dy, y1, x1, dy
+
+
+@numba.njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def squared_length(line: np.ndarray, voxel: np.ndarray) -> float:
+    """Return the squared length of a line across the bore [mm2]."""
+    across = ((line[2] - line[0]) * voxel[0]) ** 2 + ((line[3] - line[1]) * voxel[1]) ** 2
+    return float(across)
+
+
 @numba.njit(nogil=True, cache=True, fastmath=_FAST)
 def blend(
     image: np.ndarray, i: int, j: int, di: int, dj: int, weight: np.floating, column: np.ndarray
@@ -189,15 +214,7 @@ def forward(
             row[:] = np.float32(0.0)
             if not lines[view, r]:
                 continue
-            x1, y1, x2, y2 = ends[view, r]
-            dx, dy = x2 - x1, y2 - y1
-            along_x = abs(dx) >= abs(dy)
-            if along_x:
-                begin, end = steps(x1, x2, nx)
-                slope, start, origin, run = dy / dx, x1, y1, dx
-            else:
-                begin, end = steps(y1, y2, ny)
-                slope, start, origin, run = dx / dy, y1, x1, dy
+            along_x, begin, end, slope, start, origin, run = course(ends[view, r], nx, ny)
             for i in range(begin, end):
                 other = origin + slope * (i - start)
                 if other <= -1.0 or other >= (ny if along_x else nx):
@@ -213,7 +230,7 @@ def forward(
                     height = low[s] + place * rise[s]
                     part = row[first[s] : first[s] + planes[s]]
                     gather(column, nz, height, stride[s], whole[s], planes[s], part)
-            across = (dx * voxel[0]) ** 2 + (dy * voxel[1]) ** 2
+            across = squared_length(ends[view, r], voxel)
             for s in range(first.size):
                 length = np.float32(math.sqrt(across + rise_mm[s] ** 2) / abs(run))
                 part = row[first[s] : first[s] + planes[s]]
@@ -268,20 +285,14 @@ def back(
         for r in range(ends.shape[1]):
             if not lines[view, r]:
                 continue
-            x1, y1, x2, y2 = ends[view, r]
-            dx, dy = x2 - x1, y2 - y1
-            along_x = abs(dx) >= abs(dy)
+            along_x, begin, end, slope, start, origin, run = course(ends[view, r], nx, ny)
             if along_x:
-                begin, end = steps(x1, x2, nx)
                 begin, end = max(begin, x_from), min(end, x_to)
-                slope, start, origin, run = dy / dx, x1, y1, dx
             else:
-                begin, end = steps(y1, y2, ny)
-                slope, start, origin, run = dx / dy, y1, x1, dy
                 begin, end = inside(begin, end, origin - slope * start, slope, x_from - 1, x_to)
             if end <= begin:
                 continue
-            across = (dx * voxel[0]) ** 2 + (dy * voxel[1]) ** 2
+            across = squared_length(ends[view, r], voxel)
             for s in range(segments):
                 length = np.float32(math.sqrt(across + rise_mm[s] ** 2) / abs(run))
                 part = sinogram[n, r, first[s] : first[s] + planes[s]]

@@ -14,11 +14,12 @@ import numpy as np
 
 from betaplus.physics.projector.joseph import (
     blend,
+    course,
     deposit,
     inside,
     sample,
     scatter,
-    steps,
+    squared_length,
 )
 
 __all__ = ["back_tof", "forward_tof"]
@@ -128,15 +129,7 @@ def forward_tof(
         view = views[n]
         for r in range(ends.shape[1]):
             row = out[n, r]
-            x1, y1, x2, y2 = ends[view, r]
-            dx, dy = x2 - x1, y2 - y1
-            along_x = abs(dx) >= abs(dy)
-            if along_x:
-                begin, end = steps(x1, x2, nx)
-                slope, start, origin, run = dy / dx, x1, y1, dx
-            else:
-                begin, end = steps(y1, y2, ny)
-                slope, start, origin, run = dx / dy, y1, x1, dy
+            along_x, begin, end, slope, start, origin, run = course(ends[view, r], nx, ny)
             count = 0
             for i in range(begin, end):
                 other = origin + slope * (i - start)
@@ -153,7 +146,7 @@ def forward_tof(
             if count == 0:
                 row[:] = np.float32(0.0)
                 continue
-            across = (dx * voxel[0]) ** 2 + (dy * voxel[1]) ** 2
+            across = squared_length(ends[view, r], voxel)
             for s in range(first.size):
                 size = planes[s]
                 line = math.sqrt(across + rise_mm[s] ** 2)
@@ -242,16 +235,10 @@ def back_tof(
         for r in range(ends.shape[1]):
             if not lines[view, r]:
                 continue
-            x1, y1, x2, y2 = ends[view, r]
-            dx, dy = x2 - x1, y2 - y1
-            along_x = abs(dx) >= abs(dy)
+            along_x, begin, end, slope, start, origin, run = course(ends[view, r], nx, ny)
             if along_x:
-                begin, end = steps(x1, x2, nx)
                 begin, end = max(begin, x_from), min(end, x_to)
-                slope, start, origin, run = dy / dx, x1, y1, dx
             else:
-                begin, end = steps(y1, y2, ny)
-                slope, start, origin, run = dx / dy, y1, x1, dy
                 begin, end = inside(begin, end, origin - slope * start, slope, x_from - 1, x_to)
             count = 0
             for i in range(begin, end):
@@ -263,7 +250,7 @@ def back_tof(
                 count += 1
             if count == 0:
                 continue
-            across = (dx * voxel[0]) ** 2 + (dy * voxel[1]) ** 2
+            across = squared_length(ends[view, r], voxel)
             for s in range(first.size):
                 size = planes[s]
                 line = math.sqrt(across + rise_mm[s] ** 2)
