@@ -32,7 +32,10 @@ def record(out: Path) -> dict:
 
 
 def start(arguments: list[object]) -> subprocess.Popen:
-    command = [sys.executable, "-m", "betaplus", *map(str, arguments)]
+    # a shell that runs the tests in the background has its jobs ignore interrupts: not this one
+    heed = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    heed += "runpy.run_module('betaplus', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", heed, *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
 
 
