@@ -171,8 +171,28 @@ def test_threads_and_resume_change_nothing(run_cli: RunCli, study: Path, tmp_pat
     assert code == 2
 
 
-def untouched(study: Path, folder: Path) -> list[object]:
-    return []
+@pytest.mark.slow
+def test_a_real_head_from_sinogram_and_event_by_event(
+    run_cli: RunCli, reference_data: Path, tmp_path: Path
+) -> None:
+    images = []
+    for name, more in (("sinogram", ()), ("list", ("--list-mode",))):
+        code, _, err = run_cli(
+            "reconstruct", reference_data / "raw_mmr" / "small_listmode_file.l", "-o",
+            tmp_path / name, "--voxel", 5, "--matrix", 60, "--iterations", 1, "--subsets", 7,
+            "--set", "filter=8", "--no-report", *more,
+        )  # fmt: skip
+        assert code == 0, err
+        images.append(nibabel.load(tmp_path / name / "small_listmode_rec-osem_pet.nii.gz"))
+    sinogram, events = (image.get_fdata() for image in images)
+    assert abs(events.sum() / sinogram.sum() - 1.0) < 0.02
+    assert np.corrcoef(sinogram.ravel(), events.ravel())[0, 1] > 0.97
+    # a head in the middle of the bore, its top at the far end: the upper half has less across
+    inside = sinogram > 0.3 * np.quantile(sinogram, 0.995)
+    x, y, z = (np.array(axis) for axis in np.nonzero(inside))
+    assert 10 < x.mean() < 50 and 10 < y.mean() < 50
+    area = inside.sum((0, 1))
+    assert area[35:45].mean() < 0.7 * area[60:80].mean() and z.size > 1000
 
 
 def no_input(study: Path, folder: Path) -> list[object]:
@@ -257,6 +277,7 @@ REFUSED = {
     "other scanner": (give("--scanner", "mMR"), "scanner"),
     "device": (give("--device", "cuda"), "--device is 'cuda'"),
     "workers": (give("--workers", 0), "--workers 0; expected 1"),
+    "no list": (give("--list-mode"), "--list-mode with sub-01_raw.zarr; expected a list file"),
     "flags": (give("--resume", "--overwrite"), "they exclude each other"),
     "norm missing": (give("--norm", "nothing.n"), "nothing.n"),
 }

@@ -70,6 +70,10 @@ def reconstruct(
     mask: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where there may be activity.")
     ] = None,
+    list_mode: Annotated[
+        bool,
+        typer.Option("--list-mode", help="Reconstruct a list file event by event."),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
@@ -105,6 +109,7 @@ def reconstruct(
         like=like,
         psf=psf,
         mask=mask,
+        list_mode=list_mode,
         settings=tuple(settings or ()),
         config=config,
         seed=seed,

@@ -16,11 +16,24 @@ from betaplus.core.raw import RawScan, Sinogram
 from betaplus.core.scanner import Scanner
 from betaplus.core.settings import make_settings
 from betaplus.physics.projector.layout import make_layout
-from betaplus.reconstruction.data import SinogramData
+from betaplus.reconstruction.data import Data, SinogramData
+from betaplus.reconstruction.list_data import ListData, list_sensitivity
+from betaplus.reconstruction.list_events import events_of_bins
 from betaplus.reconstruction.method import find_method
 from betaplus.reconstruction.subsets import subset_views
 
-__all__ = ["FrameReconstructor", "Model", "default_grid", "model_of", "reconstruct"]
+__all__ = [
+    "EventsOfFrame",
+    "FrameReconstructor",
+    "Model",
+    "default_grid",
+    "model_of",
+    "reconstruct",
+]
+
+
+EventsOfFrame = Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Frame to view (n,), radial bin (n,) and rings (n, 2) of its prompts."""
 
 
 def default_grid(
@@ -134,6 +147,11 @@ class FrameReconstructor:
         psf: Resolution of the model, full width at half maximum [mm]; 0 leaves it out.
         mask: Voxels that may hold activity, shape of the grid, or None.
         threads: Threads; the cores available if None. Results do not depend on it.
+        events: Frame to view, radial bin and rings (n, 2) of its prompts, to reconstruct event by
+            event, with lines that know their rings; None uses the sinogram.
+
+    Attributes:
+        dropped: Events on lines without sensitivity, which were left out.
     """
 
     def __init__(
@@ -147,6 +165,7 @@ class FrameReconstructor:
         psf: float = 0.0,
         mask: np.ndarray | None = None,
         threads: int | None = None,
+        events: EventsOfFrame | None = None,
     ) -> None:
         if not 0.0 <= psf <= 30.0:
             raise UsageError(f"a resolution of {psf:g} mm", "expected 0 to 30 mm")
@@ -159,7 +178,9 @@ class FrameReconstructor:
         self._how = {
             "subsets": self.settings.subsets, "psf": psf, "mask": mask, "threads": threads,
         }  # fmt: skip
+        self._events, self.dropped = events, 0
         self._data: SinogramData | None = None
+        self._sensitivity: np.ndarray | None = None
 
     def frame(self, frame: int, progress: Progress | None = None) -> np.ndarray:
         """Return a frame's image, shape (X, Y, Z) [counts, or Bq/mL where that is known]."""
@@ -169,10 +190,31 @@ class FrameReconstructor:
             multiplicative=self._model.multiplicative,
             additive=self._model.additive(frame),
         )
+        data = self._sinogram(sinogram) if self._events is None else self._list(sinogram, frame)
+        return self._method.run(data, None, progress or Silent()) / self.factor(frame)
+
+    def _sinogram(self, sinogram: Sinogram) -> Data:
         if self._data is None:
             self._data = SinogramData(sinogram, self.grid, **self._how)
-        data = self._data.with_counts(sinogram)
-        return self._method.run(data, None, progress or Silent()) / self.factor(frame)
+        return self._data.with_counts(sinogram)
+
+    def _list(self, sinogram: Sinogram, frame: int) -> Data:
+        assert self._events is not None
+        scanner, factors = sinogram.scanner, sinogram.multiplicative
+        if self._sensitivity is None:
+            threads = self._how["threads"]
+            self._sensitivity = list_sensitivity(scanner, factors, self.grid, threads=threads)
+        every = events_of_bins(sinogram, *self._events(frame))
+        kept = every.sensitive()
+        self.dropped += len(every) - len(kept)
+        seen = sinogram.additive[factors > 0.0]
+        return ListData(
+            kept,
+            self.grid,
+            sensitivity=self._sensitivity,
+            background=float(seen.sum(dtype=np.float64)),
+            **self._how,
+        )
 
     def factor(self, frame: int) -> np.float32:
         """Return the counts that 1 Bq/mL gives on 1 mm in a frame; 1 where that is not known."""

@@ -13,11 +13,12 @@ from betaplus.core.raw import RawScan
 from betaplus.core.scanner import Scanner
 from betaplus.io.nifti import LazyNifti, open_nifti
 from betaplus.io.raw.interfile_image import read_interfile_image
+from betaplus.io.raw.listmode_open import open_listmode
 from betaplus.io.raw.norm import read_norm
 from betaplus.io.raw.open_raw import open_raw
 from betaplus.pipeline.reconstruct.request import Options, ReconstructRequest
 from betaplus.reconstruction.attenuation import attenuation_factors, on_grid
-from betaplus.reconstruction.reconstruct import default_grid
+from betaplus.reconstruction.reconstruct import EventsOfFrame, default_grid
 
 __all__ = ["Inputs", "load_inputs"]
 
@@ -35,6 +36,7 @@ class Inputs:
         efficiency: From --norm, or None.
         attenuation: From --mu, or None.
         mask: From --mask on the image grid, or None.
+        events: Frame to its prompts, where they are to be used one by one, or None.
         files: Role to file, of all that a result depends on.
         remarks: What was taken for granted.
     """
@@ -45,6 +47,7 @@ class Inputs:
     efficiency: np.ndarray | None
     attenuation: np.ndarray | None
     mask: np.ndarray | None
+    events: EventsOfFrame | None
     files: dict[str, Path]
     remarks: tuple[str, ...]
 
@@ -88,9 +91,21 @@ def load_inputs(request: ReconstructRequest, options: Options) -> Inputs:
         efficiency=efficiency,
         attenuation=attenuation,
         mask=mask,
+        events=_events(request, options) if request.list_mode else None,
         files=files,
         remarks=tuple(remarks),
     )
+
+
+def _events(request: ReconstructRequest, options: Options) -> EventsOfFrame:
+    file = open_listmode(request.source, options.scanner)
+
+    def prompts(frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = file.events()  # a list file is one frame here
+        prompt = found.prompt
+        return found.view[prompt], found.radial[prompt], found.rings[prompt]
+
+    return prompts
 
 
 def _image(path: Path, what: str, scanner: Scanner) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from betaplus.core.scanner import Scanner
 from betaplus.core.scanners import find_scanner
 from betaplus.core.settings import make_settings
 from betaplus.io.derivatives import bids_label, bids_name
+from betaplus.io.raw.open_raw import is_list
 from betaplus.pipeline.typed_settings import typed_settings
 from betaplus.reconstruction.method import find_method
 
@@ -37,6 +38,7 @@ class ReconstructRequest:
         psf: Resolution of the model, full width at half maximum [mm]; 0 leaves it out, None takes
             the scanner's.
         mask: Image of where activity may be, on any grid, or None.
+        list_mode: Whether to reconstruct a list file event by event.
         settings: Texts NAME=VALUE.
         config: TOML file with settings.
         seed: Seed of the run.
@@ -61,6 +63,7 @@ class ReconstructRequest:
     like: Path | None = None
     psf: float | None = None
     mask: Path | None = None
+    list_mode: bool = False
     settings: tuple[str, ...] = ()
     config: Path | None = None
     seed: int = 0
@@ -130,6 +133,10 @@ def check_options(request: ReconstructRequest) -> Options:
     if request.device not in ("auto", "cpu"):
         raise UsageError(
             f"--device is {request.device!r}", "expected auto or cpu: projectors run on the CPU"
+        )
+    if request.list_mode and not is_list(request.source):
+        raise UsageError(
+            f"--list-mode with {Path(request.source).name}", "expected a list file (.l)"
         )
     if request.workers is not None and request.workers < 1:
         raise UsageError(f"--workers {request.workers}", "expected 1 or more")

@@ -130,6 +130,7 @@ def _keyed(request: ReconstructRequest, options: Options, inputs: Inputs) -> dic
         "settings": options.settings,
         "grid": inputs.grid,
         "psf": inputs.psf,
+        "list_mode": request.list_mode,
         "scanner": inputs.scan.scanner,
         "seed": request.seed,
     }
@@ -156,6 +157,7 @@ def _analyse(
             psf=inputs.psf,
             mask=inputs.mask,
             threads=request.workers,
+            events=inputs.events,
         )
         data = np.empty((*grid.shape, scan.n_frames), dtype=np.float32)
         resumed = 0
@@ -174,6 +176,8 @@ def _analyse(
     remarks = dict.fromkeys((*scan.remarks, *inputs.remarks, *model.remarks, *journal.remarks))
     if frames.unit is None:
         remarks["the image has no unit: the data do not hold the scanner's sensitivity"] = None
+    if frames.dropped:
+        remarks[f"{frames.dropped:,} prompts on lines without sensitivity left out"] = None
     corrected = frames.unit is not None and scan.tracer is not None
     image = PetImage(
         data=data if dynamic else data[..., 0],
@@ -194,6 +198,7 @@ def _analyse(
         "scanner": dataclasses.asdict(scan.scanner),
         "grid": dataclasses.asdict(grid),
         "psf": inputs.psf,
+        "list_mode": request.list_mode,
         "mu": None if request.mu is None else Path(request.mu).name,
         "norm": None if request.norm is None else Path(request.norm).name,
         "mask": None if request.mask is None else Path(request.mask).name,
