@@ -185,7 +185,7 @@ def test_a_real_head_from_sinogram_and_event_by_event(
         assert code == 0, err
         images.append(nibabel.load(tmp_path / name / "small_listmode_rec-osem_pet.nii.gz"))
     sinogram, events = (image.get_fdata() for image in images)
-    assert abs(events.sum() / sinogram.sum() - 1.0) < 0.02
+    assert abs(events.sum() / sinogram.sum() - 1.0) < 0.05
     assert np.corrcoef(sinogram.ravel(), events.ravel())[0, 1] > 0.97
     # a head in the middle of the bore, its top at the far end: the upper half has less across
     inside = sinogram > 0.3 * np.quantile(sinogram, 0.995)

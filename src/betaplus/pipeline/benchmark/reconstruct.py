@@ -37,8 +37,8 @@ _SUBSETS = {"small": 18, "full": 21}
 _TUNED_ON, _JUDGED_ON = (100, 101), (0, 1, 2)
 _SWEPT = {  # what bias is traded against SD with
     "osem": ("passes", (1, 2, 3, 4, 6, 8)),
-    "map-em": ("beta", (0.003, 0.01, 0.03, 0.1, 0.3)),
-    "svrg": ("beta", (0.003, 0.01, 0.03, 0.1, 0.3)),
+    "map-em": ("beta", (0.003, 0.01, 0.03, 0.1)),
+    "svrg": ("beta", (0.01, 0.03, 0.1)),
 }
 
 

@@ -111,13 +111,13 @@ CANDIDATES = (
     Candidate(
         name="MAP-EM, patch prior",
         method="map-em",
-        tried={"beta": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3), "delta": (0.01, 0.05, 0.2)},
-        passes=8,
+        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "delta": (0.05, 0.2, 1.0)},
+        passes=10,
     ),
     Candidate(
         name="RDP (SVRG)",
         method="svrg",
-        tried={"beta": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3), "gamma": (0.5, 2.0)},
+        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "gamma": (0.5, 2.0)},
         passes=10,
     ),
 )
