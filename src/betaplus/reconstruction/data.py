@@ -93,6 +93,7 @@ class SinogramData:
         if mask is not None:
             self._seen = self._seen & np.asarray(mask, dtype=bool)
         self._sensitivities: dict[int, np.ndarray] = {}
+        self._scratch = np.empty(0, dtype=np.float32)
 
     def with_counts(self, sinogram: Sinogram) -> SinogramData:
         """Return the same for another frame, whose multiplicative factors are these.
@@ -139,9 +140,15 @@ class SinogramData:
         return self._sensitivities[subset]
 
     def expected(self, x: np.ndarray, subset: int) -> np.ndarray:
-        """Return the mean counts of a subset, shape (view, radial, plane[, TOF])."""
+        """Return the mean counts of a subset, shape (view, radial, plane[, TOF]).
+
+        The next call may write over them.
+        """
         views = self.views[subset]
-        out = self._parts[subset].forward(self.blur.forward(x))
+        shape = self._parts[subset].out_shape
+        if self._scratch.shape != shape:
+            self._scratch = np.empty(shape, dtype=np.float32)
+        out = self._parts[subset].forward(self.blur.forward(x), self._scratch)
         out *= self._spread(self.sinogram.multiplicative[views])
         out += self.sinogram.additive[views]
         return out

@@ -96,6 +96,17 @@ def test_threads_do_not_matter(scanner: Scanner) -> None:
         assert np.array_equal(other.adjoint(values), lines.adjoint(values))
 
 
+@pytest.mark.parametrize("scanner", [SMALL, TIMED], ids=["flat", "TOF"])
+def test_memory_that_is_given_is_written_over(scanner: Scanner) -> None:
+    projector = Projector(scanner, GRIDS["natural"], lines=scanner.live)
+    image = random_image(GRIDS["natural"])
+    given = np.full(projector.out_shape, np.nan, np.float32)
+    assert projector.forward(image, given) is given
+    assert np.array_equal(given, projector.forward(image))
+    with pytest.raises(ValueError, match="expected"):
+        projector.forward(image, given.astype(float))
+
+
 def test_subsets_make_up_the_whole() -> None:
     grid = GRIDS["odd slices"]
     image, whole = random_image(grid), Projector(SMALL, grid)

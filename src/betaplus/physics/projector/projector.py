@@ -76,10 +76,19 @@ class Projector:
         """Shape of a sinogram, (view, radial, plane) or (view, radial, plane, TOF)."""
         return (self.views.size, *self.scanner.shape[1:])
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return the line integrals of an image (X, Y, Z), in its unit times mm."""
+    def forward(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the line integrals of an image (X, Y, Z), in its unit times mm.
+
+        Args:
+            x: The image.
+            out: Where to put them, float32 and contiguous; with time of flight, getting fresh
+                memory from the system takes as long as the computation.
+        """
         image = _checked(x, self.in_shape)
-        out = np.empty(self.out_shape, dtype=np.float32)
+        if out is None:
+            out = np.empty(self.out_shape, dtype=np.float32)
+        elif out.shape != self.out_shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(f"out of shape {out.shape}, expected {self.out_shape}, float32")
         parts = [
             (image, self._layout.ends, self.views[a:b], self.lines, *self._geometry)
             for a, b in (r for r in ranges(self.views.size, _SLABS * self.threads))

@@ -80,7 +80,7 @@ def benchmark_projector(
         progress.note(f"{name}, one thread")
         y = kernel.forward(image)
         found[name] = {
-            "forward": 1e3 * _fastest(lambda k=kernel: k.forward(image)) / count,
+            "forward": 1e3 * _fastest(_again(kernel, image, y)) / count,
             "back": 1e3 * _fastest(lambda k=kernel, v=y: k.adjoint(v)) / count,
         }
     a, b = structured.forward(image), single.forward(image).reshape(structured.out_shape)
@@ -163,6 +163,13 @@ def _fastest(call: Callable[[], Any], times: int = 3) -> float:
         call()
         best = min(best, time.perf_counter() - began)
     return float(best)
+
+
+def _again(kernel: Any, image: np.ndarray, out: np.ndarray) -> Callable[[], Any]:
+    """Return the projection into memory that is there already, as iterations do it."""
+    if isinstance(kernel, Projector):
+        return lambda: kernel.forward(image, out)
+    return lambda: kernel.forward(image)
 
 
 def _lines(scanner: Scanner, views: np.ndarray) -> np.ndarray:
