@@ -113,8 +113,8 @@ def _map(stat: str) -> str:
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="2000000 voxels"):
-        scale(tmp_path / "new", voxels=2_000_000)
+    with pytest.raises(UsageError, match="9000000 voxels"):
+        scale(tmp_path / "new", voxels=9_000_000)
     with pytest.raises(UsageError, match="format 'mat' is unknown"):
         scale(tmp_path / "new", voxels=10, format="mat")
     assert not (tmp_path / "new").exists()
