@@ -111,7 +111,7 @@ def penalised():
 
 def test_svrg_is_there_in_ten_epochs(penalised) -> None:
     counts, best = penalised
-    found = Svrg(Svrg.Settings(iterations=10, subsets=5)).run(counts, None, Silent())
+    found = Svrg(Svrg.Settings(iterations=10, subsets=5, beta=0.02)).run(counts, None, Silent())
     background = phantom() == 1.0
     rms = np.sqrt(np.mean((found - best)[background] ** 2)) / best[background].mean()
     assert rms < 1e-2
@@ -119,7 +119,7 @@ def test_svrg_is_there_in_ten_epochs(penalised) -> None:
 
 def test_bsrem_goes_there(penalised) -> None:
     counts, best = penalised
-    settings = Bsrem.Settings(iterations=60, subsets=5, decay=0.1)
+    settings = Bsrem.Settings(iterations=60, subsets=5, decay=0.1, beta=0.02)
     found = Bsrem(settings).run(counts, None, Silent())
     assert error(found, best) < 1e-2
 

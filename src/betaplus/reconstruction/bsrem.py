@@ -41,7 +41,7 @@ class Bsrem:
 
         iterations: int = 20
         subsets: int = 21
-        beta: float = 0.02
+        beta: float = 0.01
         gamma: float = 2.0
         step: float = 1.0
         decay: float = 0.1

@@ -41,7 +41,7 @@ class MapEm:
 
         iterations: int = 6
         subsets: int = 21
-        beta: float = 0.03
+        beta: float = 0.003
         delta: float = 0.05
         neighbourhood: int = 3
         patch: int = 3

@@ -48,7 +48,7 @@ class Svrg:
 
         iterations: int = 10
         subsets: int = 25
-        beta: float = 0.02
+        beta: float = 0.01
         gamma: float = 2.0
         anchor: int = 2
         tolerance: float = 0.0
