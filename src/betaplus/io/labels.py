@@ -8,12 +8,13 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
+from betaplus.io.atomic import atomic_path
 from betaplus.io.jsons import file_stem
 from betaplus.io.nifti import open_nifti
 from betaplus.io.tsv import read_table
 from betaplus.io.voxels import check_grid
 
-__all__ = ["label_table", "load_labels"]
+__all__ = ["label_table", "load_labels", "write_labels"]
 
 _MOST = 5000
 
@@ -68,3 +69,19 @@ def _names(path: Path) -> dict[int, str]:
     except ValueError as error:
         raise InputError(f"an index in {path.name} is no whole number") from error
     return {i: name for i, name in zip(indices, columns["name"], strict=True) if name}
+
+
+def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write labels (X, Y, Z) as integers, with their voxel to world matrix [mm].
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    import nibabel
+
+    image = nibabel.Nifti1Image(labels, affine)
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    image.header.set_xyzt_units("mm", "sec")
+    with atomic_path(path) as temporary:
+        nibabel.save(image, temporary)

@@ -10,14 +10,14 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from betaplus.core.errors import InputError
 from betaplus.core.grid import ImageGrid
 from betaplus.core.scanner import Scanner
-from betaplus.physics.projector.projector import Projector
+from betaplus.physics.attenuation import attenuation_factors
 from betaplus.reconstruction.data import field_of_view
 
-__all__ = ["attenuation_factors", "on_grid"]
+__all__ = ["factors_of_map", "on_grid"]
 
 _LARGEST = 5.0  # 1/cm: lead has 1.7 at 511 keV
 _SMALLEST_VOXEL = 2.0  # mm
-_PER_MM = 0.1  # 1/cm in 1/mm
+_PER_MM = np.float32(0.1)  # 1/cm in 1/mm
 
 
 def on_grid(image: np.ndarray, affine: np.ndarray, grid: ImageGrid) -> np.ndarray:
@@ -53,7 +53,7 @@ def on_grid(image: np.ndarray, affine: np.ndarray, grid: ImageGrid) -> np.ndarra
     ).astype(np.float32)  # fmt: skip
 
 
-def attenuation_factors(
+def factors_of_map(
     mu: np.ndarray, affine: np.ndarray, scanner: Scanner, *, threads: int | None = None
 ) -> np.ndarray:
     """Return the share of photon pairs that leaves the body, for each line.
@@ -84,7 +84,5 @@ def attenuation_factors(
         shape=(width, width, 2 * scanner.rings - 1), voxel_size=(across, across, slices)
     )
     there = on_grid(np.maximum(mu, 0.0), affine, grid)
-    there *= field_of_view(grid, half)
-    flat = scanner.replace(tof_bins=1)
-    lines = Projector(flat, grid, threads=threads).forward(there)
-    return np.exp(-_PER_MM * lines, out=lines)
+    there *= _PER_MM * field_of_view(grid, half).astype(np.float32)
+    return attenuation_factors(scanner, grid, there, threads)

@@ -23,6 +23,7 @@ from betaplus.io.derivatives import (
     write_tacs,
 )
 from betaplus.io.jsons import sidecar_path
+from betaplus.io.labels import write_labels
 from betaplus.io.zarr_images import write_zarr_image
 from betaplus.simulation.subject import PARAMETERS
 from betaplus.simulation.tracers import TracerProfile
@@ -111,7 +112,7 @@ def write_dynamic(
     names = scan.phantom.names
     labels: dict[str, Any] = {"index": list(names), "name": list(names.values())}
     write_table(paths["labels"], labels)
-    _write_labels(paths["dseg"], scan.phantom)
+    write_labels(paths["dseg"], scan.phantom.labels, scan.phantom.affine)
     truth = _image(scan, scan.clean, {"ReconMethodName": "noise-free truth"})
     _write_pet(paths["truth/pet"], truth)
     maps = {**scan.maps, "Ki": _influx(scan.maps)}
@@ -202,17 +203,3 @@ def _write_region_truth(path: Path, scan: DynamicScan) -> None:
     columns["delay"] = [scan.delay] * len(scan.phantom.names)
     units = {p: {"Units": PARAMETER_UNITS[p]} for p in (*PARAMETERS, "Ki", "VT", "delay")}
     write_table(path, columns, units)
-
-
-def _write_labels(path: Path, phantom: BrainPhantom) -> None:
-    """Write the label map as integers."""
-    import nibabel
-
-    from betaplus.io.atomic import atomic_path
-
-    image = nibabel.Nifti1Image(phantom.labels, phantom.affine)
-    image.set_sform(phantom.affine, code=1)
-    image.set_qform(phantom.affine, code=1)
-    image.header.set_xyzt_units("mm", "sec")
-    with atomic_path(path) as temporary:
-        nibabel.save(image, temporary)

@@ -8,8 +8,9 @@ from tests.physics.projector.cases import SMALL, TIMED, all_lines
 
 from betaplus.core.errors import UsageError
 from betaplus.core.grid import ImageGrid
+from betaplus.physics.attenuation import attenuation_factors
 from betaplus.simulation.raw.acquisition import Acquisition, simulate_counts
-from betaplus.simulation.raw.attenuation import BONE, SOFT, attenuation_factors, mu_map
+from betaplus.simulation.raw.attenuation import BONE, SOFT, mu_map
 from betaplus.simulation.raw.efficiencies import crystal_efficiencies, line_efficiencies
 from betaplus.simulation.raw.randoms import crystal_rates, randoms_shape
 

@@ -120,12 +120,12 @@ def test_mu_is_in_1_cm_on_the_same_grid(written):
 
 
 def test_attenuation_from_the_mu_file_is_that_of_the_container(tmp_path):
-    from betaplus.reconstruction.attenuation import attenuation_factors
+    from betaplus.reconstruction.attenuation import factors_of_map
 
     wide = SMALL.replace(name="wide", detectors=150, radius=160.0, radial=100)  # a head fits in
     paths = simulate_raw(tmp_path, scanner=wide, counts=1e4)
     mu, affine = _load(paths["mu"])
-    share = attenuation_factors(mu, affine, wide) / read_raw(paths["raw"]).attenuation[...]
+    share = factors_of_map(mu, affine, wide) / read_raw(paths["raw"]).attenuation[...]
     low, middle, high = np.percentile(share[wide.live], [1, 50, 99])
     assert middle == pytest.approx(1.0, abs=1e-3)
     assert low > 0.93 and high < 1.07

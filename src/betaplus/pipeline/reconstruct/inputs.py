@@ -17,7 +17,7 @@ from betaplus.io.raw.listmode_open import open_listmode
 from betaplus.io.raw.norm import read_norm
 from betaplus.io.raw.open_raw import open_raw
 from betaplus.pipeline.reconstruct.request import Options, ReconstructRequest
-from betaplus.reconstruction.attenuation import attenuation_factors, on_grid
+from betaplus.reconstruction.attenuation import factors_of_map, on_grid
 from betaplus.reconstruction.reconstruct import EventsOfFrame, default_grid
 
 __all__ = ["Inputs", "load_inputs"]
@@ -74,7 +74,7 @@ def load_inputs(request: ReconstructRequest, options: Options) -> Inputs:
             remarks.append("--norm replaces the efficiencies of the data")
     if request.mu is not None:
         values, affine = _image(request.mu, "mu map", scanner)
-        attenuation = attenuation_factors(values, affine, scanner, threads=request.workers)
+        attenuation = factors_of_map(values, affine, scanner, threads=request.workers)
         files["mu"] = Path(request.mu)
         if scan.attenuation is not None:
             remarks.append("--mu replaces the attenuation of the data")

@@ -10,9 +10,9 @@ import numpy as np
 
 from betaplus.core.grid import ImageGrid
 from betaplus.core.scanner import Scanner
+from betaplus.physics.attenuation import attenuation_factors
 from betaplus.physics.blur import GaussianBlur
 from betaplus.physics.projector.projector import Projector
-from betaplus.simulation.raw.attenuation import attenuation_factors
 from betaplus.simulation.raw.counts import RawCounts, split_budget
 from betaplus.simulation.raw.efficiencies import SPREAD, crystal_efficiencies, line_efficiencies
 from betaplus.simulation.raw.randoms import randoms_shape

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from betaplus.core.grid import ImageGrid
-from betaplus.core.scanner import Scanner
-from betaplus.physics.projector.projector import Projector
 from betaplus.simulation.anatomy import LABELS
 
-__all__ = ["BONE", "SOFT", "attenuation_factors", "mu_map"]
+__all__ = ["BONE", "SOFT", "mu_map"]
 
 SOFT = 0.0096
 """Of soft tissue, blood and fluid [1/mm]."""
@@ -27,23 +24,3 @@ def mu_map(labels: np.ndarray) -> np.ndarray:
     for label, name in LABELS.items():
         table[label] = BONE if name == "Skull" else SOFT
     return table[labels]
-
-
-def attenuation_factors(
-    scanner: Scanner, grid: ImageGrid, mu: np.ndarray, threads: int | None = None
-) -> np.ndarray:
-    """Return the share of photon pairs that leaves, exp(-integral of mu along the line).
-
-    Args:
-        scanner: The scanner.
-        grid: Grid of the map.
-        mu: Attenuation coefficients, shape (X, Y, Z) [1/mm].
-        threads: Threads; the cores available if None.
-
-    Returns:
-        Shape (view, radial, plane), float32, on gaps too.
-    """
-    flat = scanner.replace(tof_bins=1)
-    out = Projector(flat, grid, threads=threads).forward(mu)
-    np.negative(out, out=out)
-    return np.exp(out, out=out)

@@ -15,7 +15,6 @@ from betaplus.core.grid import ImageGrid
 from betaplus.core.image import PetImage
 from betaplus.core.raw import RawScan
 from betaplus.core.units import PARAMETER_UNITS
-from betaplus.io.atomic import atomic_path
 from betaplus.io.derivatives import (
     write_blood,
     write_dataset_description,
@@ -24,6 +23,7 @@ from betaplus.io.derivatives import (
     write_map,
     write_table,
 )
+from betaplus.io.labels import write_labels
 from betaplus.simulation.brain import BrainPhantom
 from betaplus.simulation.dataset import pet_fields, refuse_existing
 from betaplus.simulation.raw.activity import Subject
@@ -158,8 +158,8 @@ def write_truth(
     write_dataset_description(out, f"Simulated raw data of {plan.profile.tracer.name} in a brain")
     _write_mu(paths["mu"], average(mu), plan.grid)
     _write_mu(paths["truth/fine/mu"], mu, head.grid)
-    write_labels(paths["dseg"], phantom.labels, plan.grid)
-    write_labels(paths["truth/fine/dseg"], head.labels, head.grid)
+    write_labels(paths["dseg"], phantom.labels, plan.grid.affine)
+    write_labels(paths["truth/fine/dseg"], head.labels, head.grid.affine)
     names = phantom.names
     write_table(paths["labels"], {"index": list(names), "name": list(names.values())})
     image = _image(plan, plan.grid, _frames(head, subject, len(plan.frames)))
@@ -177,18 +177,6 @@ def write_truth(
         {**settings, "head_centre": list(HEAD_CENTRE), "delay": subject.delay},
     )
     return paths
-
-
-def write_labels(path: Path, labels: np.ndarray, grid: ImageGrid) -> None:
-    """Write a label map as integers."""
-    import nibabel
-
-    image = nibabel.Nifti1Image(labels, grid.affine)
-    image.set_sform(grid.affine, code=1)
-    image.set_qform(grid.affine, code=1)
-    image.header.set_xyzt_units("mm", "sec")
-    with atomic_path(path) as temporary:
-        nibabel.save(image, temporary)
 
 
 def _frames(head: Head, subject: Subject, n: int) -> np.ndarray:
