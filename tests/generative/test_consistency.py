@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from betaplus.generative.consistency import consistency_loss, draw_intervals, multistep
+from betaplus.generative.denoiser import leading
 from betaplus.generative.schedules import SIGMA_MIN, interval_weights, karras_levels
 
 MEAN, SD, DRAWS = 0.8, 0.5, 40_000
@@ -14,12 +15,12 @@ MEAN, SD, DRAWS = 0.8, 0.5, 40_000
 
 def consistency(x, sigma):
     """The end of the probability-flow ODE of N(MEAN, SD^2) data through (x, sigma)."""
-    s = sigma[..., None]
+    s = leading(sigma, x)
     return MEAN + (x - MEAN) * torch.sqrt((SD**2 + SIGMA_MIN**2) / (SD**2 + s * s))
 
 
 def denoised(x, sigma):
-    square = (sigma * sigma)[..., None]
+    square = leading(sigma * sigma, x)
     return (SD**2 * x + square * MEAN) / (SD**2 + square)
 
 
@@ -106,6 +107,26 @@ def test_places_that_do_not_exist_do_not_count():
         )  # fmt: skip
 
     torch.testing.assert_close(value(1.0), value(77.0))
+
+
+@pytest.mark.parametrize("teacher", [None, denoised])
+def test_images_have_a_loss_an_image(teacher):
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = (torch.randn(3, 2, 4, 5, generator=generator).double() for _ in range(2))
+    higher, lower = (level.double() for level in draw_intervals(50, (3,), generator))
+
+    def wrong(x, sigma):
+        return 0.9 * consistency(x, sigma) + 0.1 * x / (1 + leading(sigma, x))
+
+    found = consistency_loss(wrong, clean, noise, higher, lower, teacher=teacher)
+    ones = torch.ones(1, 1, 40).double()
+    vectors = [image.reshape(3, 1, 1, 40) for image in (clean, noise)]
+    levels = [level.reshape(3, 1, 1) for level in (higher, lower)]
+    expected = [
+        consistency_loss(wrong, *(part[i] for part in (*vectors, *levels)), ones, teacher).item()
+        for i in range(3)
+    ]
+    assert found.item() == pytest.approx(np.mean(expected), rel=1e-9)
 
 
 def test_intervals_are_drawn_by_their_weights():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from betaplus.generative.denoiser import consistency_function, denoise, ode_step
+from betaplus.generative.denoiser import consistency_function, denoise, leading, ode_step
 from betaplus.generative.schedules import SIGMA_MIN, karras_levels
 
 MEAN, VARIANCE = torch.tensor([0.7, -0.3]).double(), torch.tensor([0.25, 1.9]).double()
@@ -25,7 +25,7 @@ def anything(x, noise):
 
 def gaussian(x, sigma):
     """Posterior mean of N(MEAN, VARIANCE) data."""
-    square = (sigma * sigma)[..., None]
+    square = leading(sigma * sigma, x)
     return (VARIANCE * x + square * MEAN) / (VARIANCE + square)
 
 
@@ -85,6 +85,27 @@ def test_ode_steps_are_of_second_order():
         errors.append((x - flowed(start, top, 0.05)).abs().max().item())
     order = np.log2(np.array(errors[:-1]) / errors[1:])
     assert np.all((order > 1.7) & (order < 2.4)), order
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 2), (3, 2, 6, 7), (3, 1, 4, 5, 6)])
+def test_noise_levels_belong_to_the_first_axes(shape):
+    x = torch.randn(shape, dtype=torch.float64)
+    levels = torch.tensor([0.3, 1.0, 7.0], dtype=torch.float64)
+    functions = {
+        "denoise": lambda y, s: denoise(lambda u, c: u.sin() + c[..., None], y, s),
+        "consistency": lambda y, s: consistency_function(
+            lambda u, c: u.sin() + c[..., None], y, s, SIGMA_MIN
+        ),
+        "ode": lambda y, s: ode_step(lambda z, t: z / (2 + leading(t, z)), y, s, 0.5 * s),
+    }
+    for function in functions.values():
+        together = function(x, levels)
+        assert together.shape == shape
+        for item, level in enumerate(levels):
+            torch.testing.assert_close(function(x[item : item + 1], level)[0], together[item])
+        torch.testing.assert_close(function(x, levels.reshape(3, 1)), together)
+    with pytest.raises(ValueError, match="noise levels of shape"):
+        leading(torch.ones(2, 2), torch.ones(2))
 
 
 def test_an_ode_step_is_exact_for_standard_normal_data():

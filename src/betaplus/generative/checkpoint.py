@@ -96,7 +96,7 @@ def save_checkpoint(folder: Path, run: Run, settings: TrainingSettings) -> None:
         tensors |= {f"optimizer/{kind}/{name}": value for kind, value in moments.items()}
     name = f"tensors-{run.counts.step}-{secrets.token_hex(4)}.safetensors"
     with beside(folder / name) as temporary:
-        save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary)
+        save_file({k: _kept(v) for k, v in tensors.items()}, temporary)
     state = {
         "schema_version": _SCHEMA,
         "tensors": name,
@@ -147,8 +147,12 @@ def load_checkpoint(folder: Path, run: Run, settings: TrainingSettings) -> None:
 
 
 def _on_disk(tensor: Tensor) -> Tensor:
-    kept = tensor.detach().cpu()
-    return kept.float().clone() if kept.is_floating_point() else kept.clone()
+    return _kept(tensor.float() if tensor.is_floating_point() else tensor)
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    """Return a copy as files hold tensors: contiguous, whatever layout the network prefers."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _optimized(run: Run) -> list[tuple[str, nn.Parameter]]:

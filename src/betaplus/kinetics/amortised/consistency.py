@@ -120,7 +120,11 @@ def consistency_draws(
     there = tensors[3][:, None]
 
     def consistency(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        return consistency_function(lambda u, c: field(u, c, told) * there, x, sigma, SIGMA_MIN)
+        def at_every_draw(u: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+            # A matrix product of one row has other last bits than one of a row a draw.
+            return field(u, c.expand(1, u.shape[1]), told) * there
+
+        return consistency_function(at_every_draw, x, sigma, SIGMA_MIN)
 
     noises = torch.from_numpy(normal).to(device)
     draws = multistep(consistency, sigmas, [part * there for part in noises.unbind(1)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from betaplus.core.errors import UsageError
-from betaplus.generative.samplers import adaptive_reverse_sde
+from betaplus.generative.reverse_sde import adaptive_reverse_sde
 from betaplus.generative.schedules import SIGMA_MAX, SIGMA_MIN
 from betaplus.kinetics.amortised.condition import Condition, make_probes
 from betaplus.kinetics.amortised.denoising import denoiser_of, normal_steps

@@ -188,7 +188,8 @@ def network_time(batch: Batch, draws: int, progress: Progress) -> dict[str, Any]
     """
     import torch
 
-    from betaplus.generative.samplers import adaptive_reverse_sde, ancestral
+    from betaplus.generative.reverse_sde import adaptive_reverse_sde
+    from betaplus.generative.samplers import ancestral
     from betaplus.generative.schedules import SIGMA_MAX, SIGMA_MIN, vp_levels
     from betaplus.kinetics.amortised.condition import Describer, make_probes
     from betaplus.kinetics.amortised.consistency import consistency_draws, levels_of_passes

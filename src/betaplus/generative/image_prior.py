@@ -1,0 +1,122 @@
+"""A prior of images: a denoiser with the voxels, the unit and the noise levels that it knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from betaplus.core.errors import InputError
+from betaplus.generative.bundle import Bundle, find_bundle, load_bundle, load_into
+from betaplus.generative.image_denoiser import ImageDenoiser
+from betaplus.generative.unet import UNetSize
+
+__all__ = ["ImagePrior", "load_image_prior", "uptake_level"]
+
+
+def uptake_level(image: np.ndarray) -> float:
+    """Return sum x^2 / sum x over what is above 0: the value of an image of one value.
+
+    The mean weighted by the image itself: air around an object does not lower it, no threshold is
+    in it, and it goes with the scale of the image. Noise raises it: take a smooth image.
+
+    Args:
+        image: Any shape.
+
+    Raises:
+        InputError: If nothing is above 0.
+    """
+    signal = np.maximum(np.asarray(image, dtype=np.float64), 0.0)
+    total = float(signal.sum())
+    if not total > 0.0:
+        raise InputError("no value of the image is above 0", "expected an image with uptake")
+    return float(np.square(signal).sum() / total)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImagePrior:
+    """A trained denoiser and where it holds.
+
+    Attributes:
+        denoiser: The network, in evaluation mode.
+        voxel: Edge of its voxels [mm].
+        edge: Of the slices or patches that it was trained on [voxels].
+        unit: ``uptake``: images divided by `uptake_level`; or ``SUV``.
+        orientations: Names of the slices' orientations, in the order of the context; empty for 3-D.
+        bundle: Where it is from.
+        bf16: Whether to compute in bfloat16.
+    """
+
+    denoiser: ImageDenoiser
+    voxel: float
+    edge: int
+    unit: str
+    orientations: tuple[str, ...]
+    bundle: Bundle
+    bf16: bool = False
+
+    @property
+    def dimensions(self) -> int:
+        """2 for slices, 3 for volumes."""
+        return self.denoiser.size.dimensions
+
+    def __call__(self, x: Tensor, sigma: Tensor | float, orientation: str | None = None) -> Tensor:
+        """Return the estimate of clean images, without gradients.
+
+        Args:
+            x: Shape (B, 1, X, Y[, Z]), in the prior's unit and voxels.
+            sigma: Noise level, one or one an item, in the prior's unit.
+            orientation: Of slices; not told if None.
+        """
+        context = None
+        if self.orientations:
+            context = x.new_zeros(len(x), len(self.orientations))
+            if orientation is not None:
+                context[:, self.orientations.index(orientation)] = 1.0
+        with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.denoiser(x, sigma, context=context)
+
+
+def load_image_prior(
+    name: str, explicit: Path | None = None, *, device: str = "cpu", bf16: bool = False
+) -> ImagePrior:
+    """Read a prior from its bundle.
+
+    Args:
+        name: Of the bundle, as ``brain2d``.
+        explicit: The bundle itself, from ``--bundle``.
+        device: Where to put it.
+        bf16: Whether to compute in bfloat16.
+
+    Raises:
+        InputError: If the bundle is damaged or not a prior.
+        UsageError: If there is none of that name.
+    """
+    bundle = load_bundle(find_bundle("prior", name, explicit), "prior")
+    config = bundle.config
+    size: dict[str, Any] = {**config.architecture}
+    try:
+        sd = float(size.pop("sd"))
+        denoiser = ImageDenoiser(UNetSize(**size), sd)
+        known = config.settings
+        voxel, edge, unit = float(known["voxel"]), int(known["edge"]), str(known["unit"])
+        orientations = tuple(str(item) for item in known["orientations"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"bundle {bundle.path} does not describe an image prior: {error}",
+            todo="get the bundle again, or train one with betaplus train prior",
+        ) from error
+    load_into(denoiser, bundle)
+    return ImagePrior(
+        denoiser=denoiser.to(device).eval().requires_grad_(False),
+        voxel=voxel,
+        edge=edge,
+        unit=unit,
+        orientations=orientations,
+        bundle=bundle,
+        bf16=bf16,
+    )

@@ -1,0 +1,44 @@
+"""A prior of slices or of patches as the denoiser of whole volumes, of any size."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from betaplus.generative.denoiser import Denoised
+from betaplus.generative.image_prior import ImagePrior
+from betaplus.generative.slice_denoiser import ORTHOGONAL, SliceDenoiser
+from betaplus.generative.tiled_denoiser import TiledDenoiser
+
+__all__ = ["volume_denoiser"]
+
+_MICROBATCH = 8
+_OVERLAP = 3  # tiles share one part in so many, and a third of that lies in each one's halo
+
+
+def volume_denoiser(
+    prior: ImagePrior,
+    *,
+    axes: tuple[int, ...] = ORTHOGONAL,
+    tile: int | None = None,
+    threads: int = 1,
+) -> Denoised:
+    """Return (x, sigma) to the clean estimate for volumes (B, 1, X, Y, Z) in RAS axes.
+
+    A prior of slices goes through the volume along each of `axes`, told which, and the estimates
+    are averaged; one of patches works on tiles that are blended.
+
+    Args:
+        prior: The prior; volumes are in its unit and voxels.
+        axes: Across which slices are cut: 0 sagittal, 1 coronal, 2 axial.
+        tile: Edge of tiles [voxels]; that of the patches it was trained on if None.
+        threads: Tiles computed at a time.
+    """
+    multiple = prior.denoiser.size.multiple
+    if prior.dimensions == 2:
+        told = tuple(partial(prior, orientation=prior.orientations[axis]) for axis in axes)
+        return SliceDenoiser(denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple)
+    edge = prior.edge if tile is None else tile
+    overlap = edge // _OVERLAP // multiple * multiple
+    return TiledDenoiser(
+        denoised=prior, tile=edge, overlap=overlap, multiple=multiple, threads=threads
+    )
