@@ -77,3 +77,54 @@ def test_it_learns_the_posterior_mean_of_images_of_one_value() -> None:
         excess = float((found - best).square().mean())
         untrained = float((noisy / (1 + sigma**2) - best).square().mean())
         assert excess < 0.2 * untrained
+
+
+LOCAL = UNetSize(dimensions=3, widths=(8, 8), blocks=1, embedding=16, channels=2)
+
+
+def test_with_a_reach_hot_voxels_keep_their_value_and_cold_ones_lose_their_noise() -> None:
+    denoiser = ImageDenoiser(LOCAL, 0.5, reach=3)
+    torch.manual_seed(0)
+    clean = torch.zeros(1, 1, 32, 32, 32)
+    clean[..., 20:30] = 60.0
+    noisy = clean + 3.0 * torch.randn(clean.shape)
+    found = denoiser(noisy, 3.0).detach()
+    plain = ImageDenoiser(UNetSize(dimensions=3, widths=(8, 8), embedding=16), 0.5)
+    dragged = plain(noisy, 3.0).detach()
+    hot, cold = slice(24, 28), slice(2, 12)
+    assert float(dragged[..., hot].mean()) < 2.0  # one sd for all drags 60 to nothing
+    assert float(found[..., hot].mean()) == pytest.approx(60.0, rel=0.01)
+    assert float(found[..., cold].std()) < 0.25
+
+
+def test_with_a_reach_the_loss_of_images_of_one_level_is_about_1_whatever_the_level() -> None:
+    # x = level + white noise of its SD: the local sd is sqrt(sd^2 + level^2), so that the loss
+    # is 1 for data of that SD around 0; around the level it is what the skip misses.
+    denoiser = ImageDenoiser(LOCAL, 0.5, reach=3)
+    torch.manual_seed(0)
+    for level in (0.0, 5.0, 50.0):
+        sd = math.hypot(0.5, level)
+        clean, noise = sd * torch.randn(2, 1, 16, 16, 16), torch.randn(2, 1, 16, 16, 16)
+        local = denoiser.local_sd(torch.full_like(clean, level))
+        assert torch.allclose(local, torch.tensor(sd), rtol=1e-5)
+        loss = denoising_loss(denoiser, torch.full_like(clean, level), torch.ones(2), noise)
+        # error of D: (1 - skip) level + skip sigma noise, over c_out
+        skip, out = sd**2 / (1 + sd**2), sd / math.hypot(1.0, sd)
+        expected = ((1 - skip) ** 2 * level**2 + skip**2) / out**2
+        assert float(loss.detach()) == pytest.approx(expected, rel=0.12)
+
+
+def test_the_weights_of_the_loss_do_not_see_the_clean_image() -> None:
+    # Only then is the minimum the posterior mean: two clean images, one noisy image, one weight.
+    denoiser = ImageDenoiser(LOCAL, 0.5, reach=3)
+    torch.manual_seed(0)
+    noisy, sigma = torch.randn(1, 1, 8, 8, 8), torch.tensor([0.7])
+    losses = []
+    for clean in (torch.zeros_like(noisy), torch.ones_like(noisy)):
+        loss = denoising_loss(denoiser, clean, sigma, (noisy - clean) / 0.7).detach()
+        losses.append(float(loss))
+    estimate = denoiser(noisy, 0.7).detach()
+    local = denoiser.local_sd(noisy)
+    weight = (0.49 + local**2) / (0.7 * local) ** 2
+    expected = [float((weight * (estimate - c) ** 2).mean()) for c in (0.0, 1.0)]
+    assert losses == pytest.approx(expected, rel=1e-4)

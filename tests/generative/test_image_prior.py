@@ -28,7 +28,7 @@ def test_an_image_without_uptake_has_no_level() -> None:
 
 
 def test_a_prior_comes_back_from_its_bundle(tmp_path: Path) -> None:
-    plan = PriorPlan(name="test2d", widths=(8, 16), blocks=1)
+    plan = PriorPlan(name="test2d", people=160, widths=(8, 16), blocks=1)
     size = UNetSize(dimensions=2, widths=plan.widths, blocks=plan.blocks, context=3)
     torch.manual_seed(0)
     network = ImageDenoiser(size, plan.sd)

@@ -74,3 +74,31 @@ def reconstruct(
         typer.echo(reconstruct_table(result))
         for path in paths:
             typer.echo(f"figure: {path}")
+
+
+@app.command()
+def prior(
+    out: Out,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="brain2d or body3d; repeatable.  [default: both]"),
+    ] = None,
+    larger: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="BUNDLE", help="A larger network of the same name to compare with."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer people and samples.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the diffusion priors on images that they never saw."""
+    from betaplus.pipeline.benchmark.prior.run import benchmark_prior, prior_table
+    from betaplus.report.benchmark.prior import prior_figures
+
+    result = benchmark_prior(
+        out, names=name or (), larger=larger or (), quick=quick, progress=console(quiet)
+    )
+    paths = prior_figures(Path(out), result)
+    if not quiet:
+        typer.echo(prior_table(result))
+        for path in paths:
+            typer.echo(f"figure: {path}")

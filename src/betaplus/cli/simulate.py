@@ -124,6 +124,90 @@ def raw(
     _tell(paths, quiet)
 
 
+@app.command()
+def static(
+    out: Out,
+    anatomy: Annotated[
+        str,
+        typer.Option(
+            metavar="brain|body|LABELS.nii.gz",
+            help="Made here, or a label image with the names of FreeSurfer or TotalSegmentator.",
+        ),
+    ] = "brain",
+    tracer: Annotated[
+        str,
+        typer.Option(help="FDG, DPA-714, amyloid, PSMA, DOTATATE, FMZ or raclopride."),
+    ] = "FDG",
+    dose_fraction: Dose = 1.0,
+    size: Annotated[
+        str, typer.Option(help="small (brain 4 mm, body 6 mm) or full (2 mm).")
+    ] = "small",
+    resolution: Annotated[float, typer.Option(help="Width of the resolution [mm].")] = 4.5,
+    lesions: Annotated[
+        int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.  [default: drawn]")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Group of people, as amyloid-positive."),
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a static scan of a brain or a body in SUV: image, labels, mu map and lesions."""
+    from betaplus.simulation.static import simulate_static
+
+    paths = simulate_static(
+        out,
+        anatomy=anatomy,
+        tracer=tracer,
+        dose_fraction=dose_fraction,
+        size=size,
+        resolution=resolution,
+        lesions=lesions,
+        group=group,
+        seed=seed,
+        overwrite=overwrite,
+        progress=console(quiet),
+    )
+    _tell(paths, quiet)
+
+
+@app.command()
+def dual(
+    out: Out,
+    tracers: Annotated[
+        str, typer.Option(metavar="A,B", help="Injected first, and second: FDG, PBR28.")
+    ] = "FDG,PBR28",
+    delay: Annotated[
+        float, typer.Option(metavar="SECONDS", help="From the first to the second injection.")
+    ] = 1800.0,
+    dose_fraction: Dose = 1.0,
+    size: Annotated[str, typer.Option(help="small, full, large or largest.")] = "small",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate one dynamic brain scan of two tracers, with the truth of each."""
+    from betaplus.core.errors import UsageError
+    from betaplus.simulation.dual import simulate_dual
+
+    names = [name.strip() for name in tracers.split(",")]
+    if len(names) != 2:
+        raise UsageError(f"tracers {tracers!r}", "expected two, as FDG,PBR28")
+    paths = simulate_dual(
+        out,
+        tracers=(names[0], names[1]),
+        delay=delay,
+        dose_fraction=dose_fraction,
+        size=size,
+        seed=seed,
+        overwrite=overwrite,
+        progress=console(quiet),
+    )
+    _tell(paths, quiet)
+
+
 def _tell(paths: dict[str, Path], quiet: bool) -> None:
     if not quiet:
         for path in paths.values():

@@ -85,5 +85,49 @@ def kinetics_published(
         typer.echo(f"bundle: {bundle}")
 
 
+@app.command()
+def prior(
+    out: Out,
+    name: Annotated[str, typer.Option(metavar="NAME", help="brain2d or body3d.")] = "brain2d",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Images to learn from, in place of simulated ones."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of images whose sidecar does not say.", show_default=False)
+    ] = None,
+    max_minutes: MaxMinutes = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that simulate.")
+    ] = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a diffusion prior of static images, on simulated people or your own images."""
+    from betaplus.pipeline.training.prior.train import train_prior
+
+    bundle = train_prior(
+        out,
+        name=name,
+        config=config,
+        data=data,
+        unit=unit,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        workers=workers,
+        command=_command(),
+        progress=console(quiet),
+    )
+    if not quiet:
+        typer.echo(f"bundle: {bundle}")
+
+
 def _command() -> str:
     return " ".join(["betaplus", *sys.argv[1:]])

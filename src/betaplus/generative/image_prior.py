@@ -100,8 +100,8 @@ def load_image_prior(
     config = bundle.config
     size: dict[str, Any] = {**config.architecture}
     try:
-        sd = float(size.pop("sd"))
-        denoiser = ImageDenoiser(UNetSize(**size), sd)
+        sd, reach = float(size.pop("sd")), int(size.pop("reach"))
+        denoiser = ImageDenoiser(UNetSize(**size), sd, reach)
         known = config.settings
         voxel, edge, unit = float(known["voxel"]), int(known["edge"]), str(known["unit"])
         orientations = tuple(str(item) for item in known["orientations"])

@@ -13,6 +13,7 @@ import numpy as np
 
 from betaplus.core.seeds import generator
 from betaplus.simulation.fields import SpaceField
+from betaplus.simulation.head_spread import USUAL, HeadSpread, draw_shape
 
 __all__ = ["LABELS", "Anatomy", "Space"]
 
@@ -40,8 +41,7 @@ LABELS = {
 _INDEX = {name: index for index, name in LABELS.items()}
 _LOW, _HIGH = (-130.0, -150.0, -110.0), (130.0, 120.0, 120.0)
 _CENTRE = (0.0, -16.0, 12.0)  # of the cerebrum
-_CORTEX = 3.6  # mm
-_SULCUS = 0.6  # mm: half the width of the fluid in a sulcus
+_PIVOT = (0.0, -16.0, 10.0)  # mm: what the head turns about
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,27 @@ class Anatomy:
 
     Args:
         seed: Chooses size, shape, ventricles and folding.
+        spread: How heads differ: `USUAL` ones are much alike, those of a `POPULATION` are not.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, spread: HeadSpread = USUAL) -> None:
         rng = generator(seed, item=0, draw=1)
-        self.scale = 0.92 * float(np.exp(0.015 * np.clip(rng.standard_normal(), -2, 2)))
-        self.ventricle = float(np.exp(0.12 * np.clip(rng.standard_normal(), -2, 2)))
+        size, swelling = rng.standard_normal(), rng.standard_normal()
+        self.shape = draw_shape(spread, size, swelling, generator(seed, item=1, draw=1))
+        self._push = spread.ventricle_push * max(self.shape.ventricle - 1.0, 0.0)
+        self._along = spread.ventricle_length
+        self._resolved = spread.resolved
         self._warp = [SpaceField(_LOW, _HIGH, 70.0, rng) for _ in range(3)]
-        self._fold = [SpaceField(_LOW, _HIGH, 11.5, rng) for _ in range(2)]
+        self._fold = [SpaceField(_LOW, _HIGH, self.shape.fold, rng) for _ in range(2)]
         self._depth = SpaceField(_LOW, _HIGH, 30.0, rng)
 
     def labels(self, space: Space) -> np.ndarray:
         """Return the label of every point, shape (X, Y, Z) uint8; 0 is air."""
         p = self._normal_space(space)
         cerebrum, main = _cerebrum(p)
+        part = self.shape.parts["Cerebellum"]
         cerebellum = np.minimum(
-            _ellipsoid(p.side, p.y, p.z, (22, -63, -39), (31, 29, 20)),
+            _ellipsoid(p.side, p.y, p.z, (22, -63, -39), [part * c for c in (31, 29, 20)]),
             _ellipsoid(p.x, p.y, p.z, (0, -60, -30), (11, 19, 20)),
         )
         cerebellum = np.maximum(cerebellum, 2.5 - cerebrum)
@@ -101,11 +106,13 @@ class Anatomy:
 
     def _normal_space(self, space: Space) -> Space:
         """Positions in the head's own coordinates: scaled and gently bent."""
-        x, y, z = (c / self.scale for c in (space.x, space.y, space.z))
+        shape = self.shape
+        x, y, z = _turned(space, shape.rotation)
+        x, y, z = (c / (shape.scale * s) for c, s in zip((x, y, z), shape.stretch, strict=True))
         bend = [field(x, y, z) for field in self._warp]
-        amplitude = (1.2, 2.5, 2.0)
+        amplitude = [shape.bend * a for a in (1.2, 2.5, 2.0)]
         x, y, z = (c + a * b for c, a, b in zip((x, y, z), amplitude, bend, strict=True))
-        return Space(x, y, z, space.spacing / self.scale)
+        return Space(x, y, z, space.spacing / shape.scale)
 
     def _paint_cerebrum(self, out: np.ndarray, p: Space, cerebrum: np.ndarray) -> None:
         from scipy.ndimage import distance_transform_edt
@@ -113,16 +120,24 @@ class Anatomy:
         inside = cerebrum < 0
         bridge = _ellipsoid(p.x, p.y, p.z, (0, -10, 4), (30, 44, 25))
         fluid = ~inside
-        fluid |= (p.side < _SULCUS) & (bridge > 0)
+        fluid |= (p.side < self._sulcus(p)) & (bridge > 0)
         fissure = np.abs(p.z - _sylvian(p.y)) - 0.03 * np.maximum(p.side - 40, 0)
         fluid |= (fissure < 0.7) & (p.side > 40) & (p.y < 26) & (p.y > -38)
         fluid |= self._sulci(p, cerebrum) & inside
         pial = distance_transform_edt(~fluid).astype(np.float32) * p.spacing
         base = _ellipsoid(p.x, p.y, p.z, (0, -18, -12), (26, 30, 20))
-        cortex = inside & (pial < _CORTEX) & (base > 0) & (bridge > -4)
+        cortex = inside & (pial < self._cortex(p)) & (base > 0) & (bridge > -4)
         out[inside] = _INDEX["WhiteMatter"]
         out[cortex] = _lobes(p)[cortex]
         out[inside & fluid] = _INDEX["CSF"]
+
+    def _cortex(self, p: Space) -> float:
+        """Return how far from a point of fluid the cortex reaches [mm]."""
+        return self.shape.cortex + (0.5 * p.spacing if self._resolved else 0.0)
+
+    def _sulcus(self, p: Space) -> float:
+        """Return half the width of a sulcus [mm]."""
+        return max(self.shape.sulcus, 0.5 * p.spacing) if self._resolved else self.shape.sulcus
 
     def _sulci(self, p: Space, cerebrum: np.ndarray) -> np.ndarray:
         """Sheets of fluid that run inwards from the surface where a noise on directions is 0."""
@@ -136,18 +151,23 @@ class Anatomy:
         slope = np.sqrt(sum(g * g for g in np.gradient(noise, p.spacing)))
         width = np.abs(noise) / np.maximum(slope, 0.02)
         depth = 18.0 + 5.0 * self._depth(p.side, p.y, p.z)
-        return (width < _SULCUS) & (cerebrum > -depth)
+        return (width < self._sulcus(p)) & (cerebrum > -depth)
 
     def _paint_deep(self, out: np.ndarray, p: Space) -> None:
-        side, y, z, v = p.side, p.y, p.z, self.ventricle
-        putamen = _ellipsoid(
-            side - 0.14 * np.abs(y - 3) + 0.1 * (z - 2), y, z, (25, 3, 2), (6, 18, 12)
-        )
-        _paint(out, "Putamen", putamen)
-        _paint(out, "Caudate", _ellipsoid(side, y, z + 0.2 * y, (13, 15, 11), (6.5, 12, 10)))
-        _paint(out, "Caudate", _ellipsoid(side, y, z, (18, -5, 21), (4.5, 21, 5)))
-        spread = side + 0.2 * (y + 18)  # the two thalami part towards the back
-        _paint(out, "Thalamus", _ellipsoid(spread, y, z, (11.5, -18, 8), (9.5, 15, 10.5)))
+        side, y, z, v = p.side, p.y, p.z, self.shape.ventricle
+
+        def nucleus(
+            name: str, x: np.ndarray, z: np.ndarray, centre: Sequence[float], semi: Sequence[float]
+        ) -> None:
+            size = [self.shape.parts[name] * s for s in semi]
+            _paint(out, name, _ellipsoid(x, y, z, centre, size))
+
+        lateral = side - 0.14 * np.abs(y - 3) + 0.1 * (z - 2)
+        nucleus("Putamen", lateral, z, (25, 3, 2), (6, 18, 12))
+        nucleus("Caudate", side, z + 0.2 * y, (13 + self._push, 15, 11), (6.5, 12, 10))
+        nucleus("Caudate", side, z, (18 + self._push, -5, 21), (4.5, 21, 5))
+        apart = side + 0.2 * (y + 18)  # the two thalami part towards the back
+        nucleus("Thalamus", apart, z, (11.5, -18, 8), (9.5, 15, 10.5))
         for centre, semi in (
             ((6.5, 24, 10), (3.6, 15, 7.5)),
             ((9, -4, 21), (5.5, 28, 5)),
@@ -155,11 +175,23 @@ class Anatomy:
             ((25, -58, 8), (3.2, 15, 4)),
             ((33, -18, -15), (3, 18, 3)),
         ):
-            swollen = tuple(v * s for s in semi)
+            swollen = v * semi[0], v**self._along * semi[1], v * semi[2]
             across = side - 0.15 * np.abs(y - centre[1])
             _paint(out, "Ventricles", _ellipsoid(across, y, z, centre, swollen))
         _paint(out, "Ventricles", _ellipsoid(p.x, y, z, (0, -13, 2), (2.2 * v, 13, 9)))
         _paint(out, "Ventricles", _ellipsoid(p.x, y, z, (0, -46, -33), (5 * v, 5, 9)))
+
+
+def _turned(space: Space, rotation: np.ndarray | None) -> Sequence[np.ndarray]:
+    """Positions along the head's own axes, about `_PIVOT` [mm]."""
+    at = (space.x, space.y, space.z)
+    if rotation is None:
+        return at
+    reach = [c - np.float32(o) for c, o in zip(at, _PIVOT, strict=True)]
+    return [
+        np.float32(o) + sum(np.float32(w) * r for w, r in zip(row, reach, strict=True))
+        for o, row in zip(_PIVOT, rotation, strict=True)
+    ]
 
 
 def _ellipsoid(

@@ -29,8 +29,8 @@ from betaplus.simulation.subject import PARAMETERS
 from betaplus.simulation.tracers import TracerProfile
 
 if TYPE_CHECKING:
-    from betaplus.simulation.brain import BrainPhantom
     from betaplus.simulation.dynamic import DynamicScan
+    from betaplus.simulation.phantom import Phantom
 
 __all__ = ["FORMATS", "pet_fields", "refuse_existing", "region_means", "write_dynamic"]
 
@@ -79,7 +79,7 @@ def pet_fields(profile: TracerProfile) -> dict[str, Any]:
     }
 
 
-def region_means(phantom: BrainPhantom, data: np.ndarray) -> np.ndarray:
+def region_means(phantom: Phantom, data: np.ndarray) -> np.ndarray:
     """Return the mean over each region of the phantom, shape (regions, ...) float64."""
     return np.stack(
         [data[phantom.labels == label].mean(axis=0, dtype=np.float64) for label in phantom.names]

@@ -13,10 +13,11 @@ from betaplus.core.errors import UsageError
 from betaplus.core.input_function import InputFunction
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.seeds import generator
-from betaplus.simulation.brain import BrainPhantom, make_brain
+from betaplus.simulation.brain import make_brain
 from betaplus.simulation.fields import sigma_of_fwhm
 from betaplus.simulation.input_functions import draw_blood
 from betaplus.simulation.noise import add_image_noise, noise_at_dose, noise_sd
+from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.subject import PARAMETERS, draw_region_kinetics, voxel_kinetics
 from betaplus.simulation.tracers import TracerProfile, find_profile
 
@@ -48,7 +49,7 @@ class DynamicScan:
     """
 
     profile: TracerProfile
-    phantom: BrainPhantom
+    phantom: Phantom
     maps: Mapping[str, np.ndarray]
     blood: InputFunction
     delay: float

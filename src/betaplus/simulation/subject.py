@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from betaplus.core.seeds import generator
-from betaplus.simulation.brain import BrainPhantom
 from betaplus.simulation.fields import gaussian_field, sigma_of_fwhm
+from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.tracers import Quantiles, TracerProfile
 
 __all__ = ["PARAMETERS", "draw_region_kinetics", "from_scores", "voxel_kinetics"]
@@ -70,7 +70,7 @@ def draw_region_kinetics(profile: TracerProfile, seed: int) -> dict[str, dict[st
 
 
 def voxel_kinetics(
-    phantom: BrainPhantom, regions: Mapping[str, Mapping[str, float]], seed: int
+    phantom: Phantom, regions: Mapping[str, Mapping[str, float]], seed: int
 ) -> dict[str, np.ndarray]:
     """Return K1, k2, k3, k4, VB maps, each shape (X, Y, Z) float64, 0 in air.
 

@@ -15,6 +15,7 @@ from betaplus.io.derivatives import write_json, write_map
 from betaplus.io.labels import load_labels
 from betaplus.io.open import load
 from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
+from betaplus.pipeline.demo.prior import FromPriors, from_priors
 from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
 from betaplus.pipeline.demo.truth import (
     Agreement,
@@ -75,6 +76,7 @@ class DemoResult:
         reference: Model to its result on curves with a reference region, without blood.
         reference_truth: Parameter to true values of those curves.
         raw: A scan from raw counts to images.
+        priors: The diffusion priors at work.
         run: Timings and versions.
         out: The folder.
     """
@@ -91,6 +93,7 @@ class DemoResult:
     reference: dict[str, KineticsResult]
     reference_truth: dict[str, np.ndarray]
     raw: FromRaw
+    priors: FromPriors
     run: dict
     out: Path
 
@@ -109,6 +112,12 @@ class DemoResult:
             f"without blood: {', '.join(self.reference)} from a reference region",
             "raw counts: "
             + ", ".join(f"{m} NRMSE {v['NRMSE']:.1f} %" for m, v in self.raw.measures.items()),
+            "priors: "
+            + ", ".join(
+                f"{p.what} error {p.rmse['noisy']:.2f} to {p.rmse['prior']:.3f}"
+                f" (Gaussian {p.rmse['Gaussian']:.3f})"
+                for p in self.priors.shown
+            ),
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -235,6 +244,8 @@ def run_demo(
             progress=progress,
             report=reconstruct_report,
         )
+    with watch.stage("priors"):
+        priors = from_priors(seed, progress)
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -251,6 +262,7 @@ def run_demo(
         reference=reference,
         reference_truth=read_truth_table(without_blood["truth/kinpar"]),
         raw=raw,
+        priors=priors,
         run=run,
         out=out,
     )

@@ -24,8 +24,8 @@ from betaplus.io.derivatives import (
     write_table,
 )
 from betaplus.io.labels import write_labels
-from betaplus.simulation.brain import BrainPhantom
 from betaplus.simulation.dataset import pet_fields, refuse_existing
+from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.raw.activity import Subject
 from betaplus.simulation.raw.attenuation import mu_map
 from betaplus.simulation.raw.head import HEAD_CENTRE, Head, average, coarse_phantom
@@ -39,7 +39,9 @@ _SOURCE = "sub-01"
 _PER_CM = 10.0  # 1/cm in a 1/mm
 _OURS = (
     "{s}_raw.zarr", "{s}_run-*_raw.zarr", "{s}_pet.*", "{s}_tacs.*", "{s}_recording-manual_blood.*",
-    "truth/{s}_*_mimap.*", "truth/{s}_kinpar.*", "truth/{s}_pet.*", "truth/fine/{s}_pet.*",
+    "{s}_dseg.*", "{s}_trc-*", "truth/{s}_*_mimap.*", "truth/{s}_kinpar.*", "truth/{s}_pet.*",
+    "truth/{s}_trc-*", "truth/{s}_lesions.*", "truth/{s}_uptake.*", "truth/{s}_simulation.json",
+    "truth/fine/{s}_pet.*", "truth/mu/{s}_mu.*",
 )  # fmt: skip
 
 
@@ -216,7 +218,7 @@ def _write_maps(folder: Path, head: Head, subject: Subject, like: PetImage) -> d
     return paths
 
 
-def _write_regions(path: Path, phantom: BrainPhantom, subject: Subject) -> None:
+def _write_regions(path: Path, phantom: Phantom, subject: Subject) -> None:
     """Write the rate constants of each region."""
     names = list(phantom.names.values())
     values = {p: np.array([subject.regions[name][p] for name in names]) for p in PARAMETERS}

@@ -15,8 +15,8 @@ from betaplus.core.scanner import Scanner
 from betaplus.core.seeds import generator
 from betaplus.physics.threads import available_cores, each
 from betaplus.simulation.anatomy import LABELS, Anatomy, Space
-from betaplus.simulation.brain import BrainPhantom
 from betaplus.simulation.fields import SpaceField
+from betaplus.simulation.phantom import Phantom
 
 __all__ = [
     "HEAD_CENTRE",
@@ -118,7 +118,7 @@ def make_head(grid: ImageGrid, seed: int = 0, threads: int | None = None) -> Hea
     return Head(grid=grid, labels=labels, delivery=_delivery(axes, labels, seed))
 
 
-def coarse_phantom(head: Head, grid: ImageGrid) -> BrainPhantom:
+def coarse_phantom(head: Head, grid: ImageGrid) -> Phantom:
     """Return the labels that most of the 2 x 2 x 2 voxels have, with the world of the grid."""
     x, y, z = grid.shape
     blocks = head.labels.reshape(x, 2, y, 2, z, 2)
@@ -129,7 +129,7 @@ def coarse_phantom(head: Head, grid: ImageGrid) -> BrainPhantom:
         best[wins], most[wins] = label, votes[wins]
     present = set(np.unique(best).tolist())
     names = {i: name for i, name in LABELS.items() if i in present}
-    return BrainPhantom(best, grid.affine, names)
+    return Phantom(best, grid.affine, names)
 
 
 def _between(axis: np.ndarray, low: float, high: float) -> slice:

@@ -1,0 +1,171 @@
+"""What a prior is trained on, with what network, and for how long."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from betaplus.core.errors import InputError, UsageError
+
+__all__ = ["PRIORS", "PriorPlan", "read_plan"]
+
+
+def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
+    _require(value in known, name, value, " or ".join(map(str, known)))
+
+
+def _require(right: bool, name: str, found: object, expected: str) -> None:
+    if not right:
+        raise UsageError(f"training setting {name} is {found}", f"expected {expected}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorPlan:
+    """Settings of a prior.
+
+    Attributes:
+        name: Of the bundle.
+        anatomy: ``brain`` or ``body``: what is simulated.
+        dimensions: 2 for slices in the three orthogonal orientations, 3 for patches.
+        unit: ``uptake`` divides a volume by its uptake level (`betaplus.generative.image_prior`),
+            ``SUV`` takes it as it is.
+        voxel: Edge of a voxel [mm].
+        edge: Of a slice or patch [voxels].
+        sd: Standard deviation of the images, in their unit.
+        reach: Of its local value (`betaplus.generative.image_denoiser`) [voxels]; 0 for none.
+        tracers: Simulated tracers, each as often as it is named.
+        people: Simulated anatomies; one in 12 is for validation.
+        paints: Simulated scans of each, of different tracers and uptakes.
+        sharpest: Smallest width of the resolution of an image [mm].
+        bluntest: Largest.
+        softened: Share of slices or patches that are smoothed further in training.
+        softest: Largest width of that smoothing [mm].
+        widths: Channels of the network's levels.
+        blocks: Residual blocks of a level.
+        batch: Slices or patches of a step.
+        steps: Steps of training.
+        minutes: Minutes of training at most; 0 for no bound.
+        learning_rate: Its largest value.
+        bf16: Whether training computes in bfloat16.
+        version: Of the bundle.
+    """
+
+    name: str = "brain2d"
+    anatomy: str = "brain"
+    dimensions: int = 2
+    unit: str = "uptake"
+    voxel: float = 2.0
+    edge: int = 128
+    sd: float = 0.5
+    reach: int = 0
+    tracers: tuple[str, ...] = ("FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride")
+    people: int = 132
+    paints: int = 6
+    sharpest: float = 2.5
+    bluntest: float = 8.0
+    softened: float = 0.25
+    softest: float = 12.0
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    blocks: int = 2
+    batch: int = 2
+    steps: int = 36_000
+    minutes: float = 0.0
+    learning_rate: float = 1e-3
+    bf16: bool = True
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("tracers", "widths"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _one_of("anatomy", self.anatomy, ("brain", "body"))
+        _one_of("dimensions", self.dimensions, (2, 3))
+        _one_of("unit", self.unit, ("uptake", "SUV"))
+        for name in ("edge", "paints", "blocks", "batch", "steps", "version"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
+        _require(self.people >= 2, "people", self.people, "2 or more")
+        for name in ("voxel", "sd", "sharpest", "learning_rate"):
+            value = getattr(self, name)
+            _require(0 < value < math.inf, name, value, "a number above 0")
+        _require(self.bluntest >= self.sharpest, "bluntest", self.bluntest, "at least sharpest")
+        _require(0 <= self.softened <= 1, "softened", self.softened, "0 to 1")
+        _require(self.softest >= self.voxel, "softest", self.softest, "at least a voxel")
+        _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
+        _require(bool(self.tracers), "tracers", self.tracers, "at least one")
+        _require(bool(self.widths) and min(self.widths) >= 1, "widths", self.widths, "1 or more")
+        multiple = 2 ** len(self.widths)
+        _require(self.edge % multiple == 0, "edge", self.edge, f"a multiple of {multiple}")
+
+    def within(self, minutes: float | None) -> PriorPlan:
+        """Return the same, bounded to some minutes of training."""
+        return self if minutes is None else dataclasses.replace(self, minutes=minutes)
+
+
+PRIORS = {
+    "brain2d": PriorPlan(),
+    "body3d": PriorPlan(
+        name="body3d",
+        anatomy="body",
+        dimensions=3,
+        unit="SUV",
+        voxel=4.0,
+        edge=32,
+        sd=0.5,
+        reach=5,
+        tracers=("FDG", "FDG", "FDG", "PSMA", "DOTATATE", "DPA-714"),
+        people=128,
+        paints=4,
+        sharpest=4.0,
+        bluntest=8.0,
+        softest=14.0,
+        widths=(32, 64, 96),
+        blocks=1,
+    ),
+}
+"""The priors that ship, by name."""
+
+
+def read_plan(name: str, path: Path | None) -> PriorPlan:
+    """Return a prior's settings, with those in a TOML file put in their place.
+
+    Args:
+        name: Of a prior in `PRIORS`, from which the file departs.
+        path: TOML with fields of `PriorPlan`; None for none.
+
+    Raises:
+        UsageError: If there is no prior of that name, or a value is out of range.
+        InputError: If the file cannot be read, or a field is unknown or of the wrong type.
+    """
+    if name not in PRIORS:
+        raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(PRIORS)}")
+    base = PRIORS[name]
+    if path is None:
+        return base
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"training configuration {path.name} cannot be read: {error}") from error
+    known = {f.name: getattr(base, f.name) for f in dataclasses.fields(PriorPlan)}
+    for field, value in values.items():
+        if field not in known:
+            raise InputError(f"{field!r} in {path.name}", f"expected one of {', '.join(known)}")
+        if not _fits(value, known[field]):
+            expected = type(known[field]).__name__.replace("tuple", "a list")
+            raise InputError(f"{field} = {value!r} in {path.name}", f"expected {expected}")
+    return dataclasses.replace(base, **{k: _like(v, known[k]) for k, v in values.items()})
+
+
+def _fits(value: Any, like: Any) -> bool:
+    if isinstance(like, tuple):
+        return isinstance(value, list) and all(type(item) is type(like[0]) for item in value)
+    if isinstance(like, float):
+        return type(value) in (int, float)
+    return type(value) is type(like)
+
+
+def _like(value: Any, like: Any) -> Any:
+    return type(like)(value)

@@ -1,0 +1,185 @@
+"""`betaplus train prior`: volumes, a network, its bundle; each can be cut short and resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from betaplus.core.errors import InputError, UsageError
+from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.training.prior.plan import PriorPlan, read_plan
+from betaplus.pipeline.training.prior.volumes import fill_corpus
+
+__all__ = ["SIGMAS", "train_prior"]
+
+SIGMAS = (0.05, 0.1, 0.3, 1.0, 3.0)
+"""Noise levels of the validation, in units of the mean uptake or SUV."""
+
+_VALIDATION = 48  # slices or patches
+_ROWS = 8  # that go through the network at a time
+
+
+def train_prior(
+    out: str | Path,
+    *,
+    name: str = "brain2d",
+    config: Path | None = None,
+    data: Path | None = None,
+    unit: str | None = None,
+    max_minutes: float | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    seed: int = 0,
+    workers: int | None = None,
+    command: str = "betaplus train prior",
+    progress: Progress | None = None,
+) -> Path:
+    """Train a diffusion prior of static images and write its bundle.
+
+    Args:
+        out: Folder: ``corpus/`` with the volumes, ``<name>/`` with ``metrics.jsonl`` and a
+            checkpoint, ``bundles/``.
+        name: Of the settings to start from: ``brain2d`` or ``body3d``.
+        config: TOML file with fields of `PriorPlan`.
+        data: Folder with images to learn from in place of simulated ones.
+        unit: Of those images whose sidecar does not say, where the prior is in SUV.
+        max_minutes: Minutes of training at most.
+        resume: Go on where an earlier run stopped.
+        overwrite: Begin again.
+        seed: Seed.
+        workers: Processes that simulate; the cores available if None.
+        command: The command line, for the record.
+        progress: What to report to.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        UsageError: If the folder holds an earlier run and neither flag is given.
+        InputError: If a file cannot be used.
+    """
+    out, progress = Path(out), progress or Silent()
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite", "expected one of the two")
+    if max_minutes is not None and not 0 < max_minutes < math.inf:
+        raise UsageError(f"--max-minutes {max_minutes:g}", "expected a number above 0")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}", "expected 1 or more")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "expected a folder to write to")
+    plan = read_plan(name, config).within(max_minutes)
+    if data is not None and not data.is_dir():
+        raise InputError(f"{data} is not a folder", "expected a folder of images")
+    if (out / plan.name).exists() and not (resume or overwrite):
+        raise UsageError(
+            f"{out} holds an earlier training run",
+            todo="give --resume to continue it or --overwrite to start again",
+        )
+    fill_corpus(
+        out / "corpus", plan, data=data, unit=unit, overwrite=overwrite, seed=seed,
+        workers=workers, progress=progress,
+    )  # fmt: skip
+    return _train(out, plan, data, resume, overwrite, seed, command, progress)
+
+
+def _train(
+    out: Path,
+    plan: PriorPlan,
+    data: Path | None,
+    resume: bool,
+    overwrite: bool,
+    seed: int,
+    command: str,
+    progress: Progress,
+) -> Path:
+    import torch
+    from safetensors.torch import load_file
+
+    from betaplus.generative.image_denoiser import ImageDenoiser, NoiseLevels, denoising_loss
+    from betaplus.generative.training import TrainingSettings, train
+    from betaplus.generative.unet import UNetSize
+    from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
+    from betaplus.pipeline.training.prior.corpus import Corpus
+    from betaplus.pipeline.training.prior.publish import write_prior_bundle
+
+    corpus = Corpus.of(out / "corpus")
+    training, validation = corpus.split()
+    size = UNetSize(
+        dimensions=plan.dimensions,
+        widths=plan.widths,
+        blocks=plan.blocks,
+        channels=2 if plan.reach else 1,
+        context=len(ORIENTATIONS) if plan.dimensions == 2 else 0,
+    )
+    torch.manual_seed(seed)
+    network = ImageDenoiser(size, plan.sd, plan.reach)
+    levels = NoiseLevels()
+    batches = Batches(training, plan)
+    held = Batches(validation, plan, augment=False)
+    clean, context = held(_VALIDATION, torch.Generator().manual_seed(seed + 1))
+
+    def loss(model: Any, batch: Any, done: float, generator: torch.Generator) -> Any:
+        images, known = batch
+        sigma = levels.draw(len(images), generator).to(images.device)
+        noise = torch.randn(images.shape, generator=generator).to(images.device)
+        return denoising_loss(model, images, sigma, noise, context=known)
+
+    def validate(model: Any) -> dict[str, float]:
+        device = next(model.parameters()).device
+        generator = torch.Generator().manual_seed(seed + 2)
+        figures: dict[str, float] = {}
+        for sigma in SIGMAS:
+            noise = torch.randn(clean.shape, generator=generator)
+            squares = 0.0
+            for low in range(0, len(clean), _ROWS):
+                part = slice(low, low + _ROWS)
+                image = clean[part].to(device)
+                with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
+                    noisy = image + sigma * noise[part].to(device)
+                    found = model(noisy, sigma, context=context[part].to(device))
+                squares += float((found - image).square().mean((1, *range(2, clean.ndim))).sum())
+            figures[f"rmse at {sigma:g}"] = math.sqrt(squares / len(clean))
+        logs = [math.log(figures[f"rmse at {sigma:g}"]) for sigma in SIGMAS]
+        return {"score": sum(logs) / len(logs), **figures}
+
+    result = train(
+        network,
+        lambda step, rank, world, g: batches(plan.batch, g, rank, world),
+        loss,
+        validate,
+        out / plan.name,
+        TrainingSettings(
+            steps=plan.steps,
+            max_minutes=plan.minutes or None,
+            learning_rate=plan.learning_rate,
+            warmup=500,
+            decay_share=0.4,
+            ema_half_life=1000.0,
+            validate_every=max(250, plan.steps // 40),
+            checkpoint_every=500,
+            seed=seed,
+            bf16=plan.bf16,
+        ),
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    network.load_state_dict(load_file(result.best))
+    bundle = out / "bundles" / f"prior-{plan.name}-v{plan.version}"
+    if os.environ.get("RANK", "0") != "0":
+        return bundle
+    figures = validate(network.cpu().eval().requires_grad_(False))
+    return write_prior_bundle(
+        out / "bundles",
+        plan,
+        network,
+        data=None if data is None else f"{len(corpus.files)} volumes of {data.name}",
+        checksum=corpus.checksum(),
+        seed=seed,
+        command=command,
+        result=dataclasses.asdict(result),
+        figures=figures,
+    )

@@ -1,0 +1,72 @@
+"""The demo's pictures of the priors: a head and a body denoised, and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from betaplus.pipeline.demo.prior import NOISE, FromPriors, PriorShown
+from betaplus.report.elements import Html, table
+from betaplus.report.figures.canvas import Picture, picture, style
+
+__all__ = ["PRIOR_NOTE", "prior_images"]
+
+PRIOR_NOTE = (
+    f"White noise of {NOISE:g} (mean uptakes for the head, SUV for the body) on a person whom the"
+    " networks never saw, and what one pass of each takes away again, beside a Gaussian filter of"
+    " the width that is best for this very image. Below, images that the priors draw from noise"
+    " alone: what they take to be usual. Simulation."
+)
+
+
+def prior_images(found: FromPriors) -> Iterator[Picture | Html]:
+    """Yield a row of images for each prior, its samples, and the errors."""
+    for shown in found.shown:
+        yield _volumes(shown)
+        yield _samples(shown)
+    rows = [
+        [
+            shown.name,
+            f"{' x '.join(map(str, shown.volumes['truth'].shape))}, {shown.voxel:g} mm",
+            *(f"{shown.rmse[key]:.3f}" for key in ("noisy", "Gaussian", "prior")),
+            f"{20 * np.log10(shown.rmse['Gaussian'] / shown.rmse['prior']):.1f} dB",
+            f"{shown.seconds:.1f} s",
+        ]
+        for shown in found.shown
+    ]
+    header: list[object] = ["prior", "volume", "error: noisy", "Gaussian", "prior", "gain", "time"]
+    yield table(header, rows, caption="Root mean square errors over the whole volume.")
+
+
+def _volumes(shown: PriorShown) -> Picture:
+    """The middle coronal slice of each volume."""
+    from matplotlib.figure import Figure
+
+    truth = shown.volumes["truth"]
+    y = truth.shape[1] // 2
+    top = float(np.quantile(truth[:, y], 0.998))
+    width, height = truth.shape[0], truth.shape[2]
+    with style():
+        figure = Figure(figsize=(10.5, 2.5 * height / width + 0.4), layout="constrained")
+        for axes, (name, volume) in zip(
+            figure.subplots(1, len(shown.volumes)), shown.volumes.items(), strict=True
+        ):
+            # Turned, so that the patient's left is on the right.
+            axes.imshow(volume[::-1, y].T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
+            axes.set_title(name, weight="bold")
+            axes.set_axis_off()
+        return picture(figure, "png", f"A {shown.what} with noise, filtered, denoised")
+
+
+def _samples(shown: PriorShown) -> Picture:
+    from matplotlib.figure import Figure
+
+    planes = [s if s.ndim == 2 else s[:, s.shape[1] // 2] for s in shown.samples]
+    top = float(np.quantile(np.stack(planes), 0.998))
+    with style():
+        figure = Figure(figsize=(1.9 * len(planes), 2.1), layout="constrained")
+        for axes, plane in zip(figure.subplots(1, len(planes)), planes, strict=True):
+            axes.imshow(plane[::-1].T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
+            axes.set_axis_off()
+        return picture(figure, "png", f"Samples of the prior {shown.name}")

@@ -1,0 +1,116 @@
+"""Training a prior on a user's images: the bundle, resuming, what is refused."""
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from betaplus.core.errors import InputError, UsageError
+from betaplus.generative.image_prior import load_image_prior
+from betaplus.pipeline.training.prior.own import read_volume
+from betaplus.pipeline.training.prior.plan import PriorPlan
+from betaplus.pipeline.training.prior.train import train_prior
+
+CONFIG = """
+name = "mine"
+voxel = 4.0
+edge = 32
+widths = [4, 8]
+blocks = 1
+batch = 2
+steps = {steps}
+bf16 = false
+"""
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three balls of different sizes in different grids."""
+    folder = tmp_path / "data"
+    for subject, voxel in enumerate((2.0, 4.0, 5.0), start=1):
+        n = int(96 / voxel)
+        grid = (np.indices((n, n, n)) + 0.5 - n / 2) * voxel
+        ball = 100.0 * (np.sqrt((grid**2).sum(0)) < 25 + 3 * subject)
+        path = folder / f"sub-{subject:02d}" / f"sub-{subject:02d}_pet.nii.gz"
+        path.parent.mkdir(parents=True)
+        affine = np.diag([-voxel, voxel, voxel, 1.0])
+        nibabel.save(nibabel.Nifti1Image(ball.astype(np.float32), affine), path)
+    return folder
+
+
+def _config(folder: Path, steps: int) -> Path:
+    path = folder / f"{steps}.toml"
+    path.write_text(CONFIG.format(steps=steps))
+    return path
+
+
+def test_a_run_cut_short_ends_with_the_bits_of_one_that_was_not(
+    tmp_path: Path, images: Path
+) -> None:
+    torch.set_num_threads(1)
+    config = _config(tmp_path, 6)
+    whole = train_prior(tmp_path / "whole", config=config, data=images)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("betaplus.generative.training._Loop._share_done", _stops_at(3))
+        with pytest.raises(KeyboardInterrupt):
+            train_prior(tmp_path / "cut", config=config, data=images)
+    cut = train_prior(tmp_path / "cut", config=config, data=images, resume=True)
+    first, second = (load_file(folder / "model.safetensors") for folder in (whole, cut))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    prior = load_image_prior("mine", cut)
+    assert prior.voxel == 4.0
+    assert json.loads((cut / "training.json").read_text())["steps"] == 6
+
+
+def _stops_at(step: int):
+    from betaplus.generative.training import _Loop
+
+    share = _Loop._share_done
+
+    def stop(loop: _Loop) -> float:
+        if loop.run.counts.step == step:
+            raise KeyboardInterrupt
+        return share(loop)
+
+    return stop
+
+
+def test_images_come_in_the_voxels_and_the_unit_of_the_prior(images: Path) -> None:
+    plan = PriorPlan(voxel=4.0)
+    for subject in (1, 2, 3):
+        path = images / f"sub-{subject:02d}" / f"sub-{subject:02d}_pet.nii.gz"
+        (volume,) = read_volume(path, plan)
+        assert all(abs(n - 24) <= 1 for n in volume.shape)
+        measured = (3 * (volume > 0.5).sum() * 64 / (4 * np.pi)) ** (1 / 3)
+        assert measured == pytest.approx(25 + 3 * subject, abs=1.0)
+        assert float(volume.max()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_an_earlier_run_needs_a_flag(tmp_path: Path, images: Path) -> None:
+    config = _config(tmp_path, 2)
+    train_prior(tmp_path / "out", config=config, data=images)
+    with pytest.raises(UsageError, match="--resume"):
+        train_prior(tmp_path / "out", config=config, data=images)
+    with pytest.raises(UsageError, match="made with own True"):
+        train_prior(tmp_path / "out", config=config, resume=True)
+
+
+def test_wrong_data_are_refused(tmp_path: Path, images: Path) -> None:
+    config = _config(tmp_path, 2)
+    with pytest.raises(InputError, match="not a folder"):
+        train_prior(tmp_path / "a", config=config, data=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no images"):
+        train_prior(tmp_path / "b", config=config, data=tmp_path / "empty")
+    nibabel.save(
+        nibabel.Nifti1Image(np.full((8, 8, 8), np.nan, np.float32), np.eye(4)),
+        images / "sub-01" / "bad.nii.gz",
+    )
+    with pytest.raises(InputError, match="NaN"):
+        train_prior(tmp_path / "c", config=config, data=images)
+    assert not (tmp_path / "c").exists()
