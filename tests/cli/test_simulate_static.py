@@ -36,10 +36,10 @@ def test_a_label_image_becomes_a_study_that_info_reads(tmp_path: Path, run_cli: 
         (["--anatomy", "knee"], "anatomy 'knee' is unknown; expected brain, body"),
         (["--anatomy", "none.nii.gz"], "none.nii.gz does not exist"),
         (["--lesions", "99"], "99 lesions; expected 0 to 15"),
-        (["--dose-fraction", "0"], "dose fraction is 0"),
+        (["--dose-fraction", "0"], "dose fraction 0"),
         (["--group", "tall"], "group 'tall' is unknown"),
         (["--size", "huge"], "size 'huge' is unknown; expected one of small, full"),
-        (["--resolution", "-1"], "resolution is -1 mm"),
+        (["--scanner", "moon"], "scan style 'moon' is unknown"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(

@@ -102,3 +102,25 @@ def prior(
         typer.echo(prior_table(result))
         for path in paths:
             typer.echo(f"figure: {path}")
+
+
+@app.command()
+def surrogate(
+    out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="reference or real; repeatable.  [default: both]"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One body, fewer doses.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the simulated noise of images beside projector and OSEM, and beside real scans."""
+    from betaplus.pipeline.benchmark.surrogate import PARTS, benchmark_surrogate, surrogate_table
+    from betaplus.report.benchmark.surrogate import surrogate_figure
+
+    result = benchmark_surrogate(out, quick, console(quiet), parts=tuple(part or PARTS))
+    path = surrogate_figure(Path(out))
+    if not quiet:
+        typer.echo(surrogate_table(result))
+        if path is not None:
+            typer.echo(f"figure: {path}")

@@ -9,10 +9,13 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
+from betaplus.cli.simulate_pairs import pairs
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Simulate measurements, with the truth beside them.")
+
+app.command()(pairs)
 
 Tracer = Annotated[str, typer.Option(help="FDG or PBR28.")]
 Dose = Annotated[float, typer.Option(help="Fraction of the counts that is kept.")]
@@ -142,7 +145,9 @@ def static(
     size: Annotated[
         str, typer.Option(help="small (brain 4 mm, body 6 mm) or full (2 mm).")
     ] = "small",
-    resolution: Annotated[float, typer.Option(help="Width of the resolution [mm].")] = 4.5,
+    scanner: Annotated[
+        str, typer.Option(metavar="NAME", help="Scan style: Quadra or uEXPLORER.")
+    ] = "Quadra",
     lesions: Annotated[
         int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.  [default: drawn]")
     ] = None,
@@ -163,7 +168,7 @@ def static(
         tracer=tracer,
         dose_fraction=dose_fraction,
         size=size,
-        resolution=resolution,
+        style=scanner,
         lesions=lesions,
         group=group,
         seed=seed,

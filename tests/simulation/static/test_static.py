@@ -14,6 +14,8 @@ from betaplus.io.tsv import column_numbers, read_table
 from betaplus.simulation.body.regions import BODY_LABELS
 from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.static import draw_static, simulate_static
+from betaplus.simulation.surrogate.styles import find_style
+from betaplus.simulation.surrogate.surrogate import Surrogate
 from betaplus.simulation.tissue_mu import SOFT
 
 INDEX = {name: label for label, name in BODY_LABELS.items()}
@@ -99,19 +101,22 @@ def test_labels_lesions_and_settings_are_beside(written, body):
 
 
 def test_noise_goes_with_the_root_of_the_dose_and_the_mean_stays(body, tmp_path):
+    scan = draw_static(body, "FDG", 1, lesions=0)
+    style = find_style("uEXPLORER")
+    mean = Surrogate(scan.activity, scan.mu, body.voxel_size, style).mean_image()
+    # Beside the hot blocks of this coarse box the recovered mean rings down to 0.
+    inside = (body.labels == INDEX["Muscle"]) & (mean > 0.2)
     sd = []
-    for fraction in (1.0, 0.04):
-        out = tmp_path / f"{fraction}"
+    for fraction in (1.0, 0.25):
         paths = simulate_static(
-            out, anatomy=body, dose_fraction=fraction, lesions=0, resolution=0.0, seed=1
-        )
-        noise = np.asarray(bp.load(paths["pet"]).data) - np.asarray(
-            bp.load(paths["truth/pet"]).data
-        )
-        inside = noise[body.labels == INDEX["Muscle"]]
-        assert abs(inside.mean()) < 0.1 * inside.std()
-        sd.append(inside.std())
-    assert sd[1] / sd[0] == pytest.approx(5.0, rel=1e-3)
+            tmp_path / f"{fraction}", anatomy=body, dose_fraction=fraction, lesions=0,
+            style="uEXPLORER", seed=1,
+        )  # fmt: skip
+        image = np.asarray(bp.load(paths["pet"]).data) / scan.per_suv
+        noise = (image - mean)[inside] / mean[inside]
+        assert abs(noise.mean()) < 0.1 * noise.std()
+        sd.append(noise.std())
+    assert sd[1] / sd[0] == pytest.approx(2.0, rel=0.1)
 
 
 def test_a_folder_is_not_overwritten_unasked(written, body):

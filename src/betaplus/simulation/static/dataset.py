@@ -103,11 +103,12 @@ def write_static(
         {**settings, "weight": scan.weight, "dose": scan.dose, "per_suv": scan.per_suv},
     )
     fields = {
-        "ReconMethodName": "simulated",
-        "ReconMethodParameterLabels": ["dose fraction", "resolution FWHM"],
-        "ReconMethodParameterUnits": ["none", "mm"],
-        "ReconMethodParameterValues": [settings["dose_fraction"], settings["resolution"]],
-        "ReconFilterType": "none",
+        "ReconMethodName": f"simulated OSEM, {settings['style']}",
+        "ReconMethodParameterLabels": ["dose fraction", "updates"],
+        "ReconMethodParameterUnits": ["none", "none"],
+        "ReconMethodParameterValues": [settings["dose_fraction"], settings["updates"]],
+        "ReconFilterType": "Gaussian" if settings["filter"] else "none",
+        "ReconFilterSize": settings["filter"],
     }
     write_image(paths["pet"], _image(scan, image, fields))
     return paths

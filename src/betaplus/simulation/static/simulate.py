@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
-from betaplus.simulation.noise import noise_at_dose
 from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.static.anatomy import voxel_of
-from betaplus.simulation.static.noise import blurred, image_noise
 from betaplus.simulation.static.scan import draw_static
+from betaplus.simulation.surrogate.style import ScanStyle
+from betaplus.simulation.surrogate.styles import find_style
+from betaplus.simulation.surrogate.surrogate import Surrogate
 
 __all__ = ["simulate_static"]
 
@@ -24,7 +23,7 @@ def simulate_static(
     tracer: str = "FDG",
     dose_fraction: float = 1.0,
     size: str = "small",
-    resolution: float = 4.5,
+    style: str | ScanStyle = "Quadra",
     lesions: int | None = None,
     group: str | None = None,
     seed: int = 0,
@@ -40,8 +39,8 @@ def simulate_static(
         tracer: Name in `betaplus.simulation.uptake.UPTAKE`.
         dose_fraction: Fraction of the counts that is kept; activities stay those of the full dose.
         size: ``small`` (brain 4 mm, body 6 mm) or ``full`` (2 mm).
-        resolution: Width of the Gaussian that blurs the image before noise is added [mm]; the
-            truth is never blurred.
+        style: Scanner and reconstruction, or their name in
+            `betaplus.simulation.surrogate.styles.STYLES`; the truth is as it was drawn.
         lesions: Number of lesions, 0 to 15; drawn if None.
         group: Group of people, where the tracer has several (``amyloid-positive``); drawn if None.
         seed: Chooses everything that is drawn; the same seed gives the same voxels.
@@ -61,18 +60,17 @@ def simulate_static(
     from betaplus.simulation.static.dataset import write_static
 
     progress = progress or Silent()
-    noise_at_dose(1.0, dose_fraction)
-    if not (np.isfinite(resolution) and 0 <= resolution <= 50):
-        raise UsageError(f"resolution is {resolution:g} mm", "expected 0 to 50 mm")
+    if not 0.0 < dose_fraction <= 1.0:
+        raise UsageError(f"dose fraction {dose_fraction:g}", "expected a number in (0, 1]")
+    style = find_style(style) if isinstance(style, str) else style
     voxel = voxel_of(anatomy, size)
     out = Path(out)
     refuse_earlier(out, overwrite)
     progress.start("subject", 2)
     scan = draw_static(anatomy, tracer, seed, voxel=voxel, lesions=lesions, group=group)
     progress.advance()
-    edges = scan.phantom.voxel_size
-    mean = blurred(scan.activity, edges, resolution)
-    image = image_noise(mean, scan.mu, edges, dose_fraction, seed)
+    surrogate = Surrogate(scan.activity, scan.mu, scan.phantom.voxel_size, style)
+    image = surrogate.image(dose_fraction, seed=seed)
     progress.advance()
     progress.finish()
     settings = {
@@ -81,7 +79,9 @@ def simulate_static(
         "group": scan.group,
         "dose_fraction": dose_fraction,
         "size": size,
-        "resolution": resolution,
+        "style": style.name,
+        "updates": style.updates,
+        "filter": style.filter,
         "lesions": len(scan.lesions),
         "seed": seed,
     }

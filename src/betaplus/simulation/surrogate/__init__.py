@@ -1,0 +1,1 @@
+"""Noise and resolution of projector and OSEM, in image space: for training pairs on the fly."""
