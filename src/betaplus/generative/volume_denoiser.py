@@ -12,14 +12,15 @@ from betaplus.generative.tiled_denoiser import TiledDenoiser
 __all__ = ["volume_denoiser"]
 
 _MICROBATCH = 8
-_OVERLAP = 3  # tiles share one part in so many, and a third of that lies in each one's halo
+_TILE = 64  # voxels
+_OVERLAP = 3 / 8  # of a tile; a third of that lies in each one's halo
 
 
 def volume_denoiser(
     prior: ImagePrior,
     *,
     axes: tuple[int, ...] = ORTHOGONAL,
-    tile: int | None = None,
+    tile: int = _TILE,
     threads: int = 1,
 ) -> Denoised:
     """Return (x, sigma) to the clean estimate for volumes (B, 1, X, Y, Z) in RAS axes.
@@ -30,15 +31,14 @@ def volume_denoiser(
     Args:
         prior: The prior; volumes are in its unit and voxels.
         axes: Across which slices are cut: 0 sagittal, 1 coronal, 2 axial.
-        tile: Edge of tiles [voxels]; that of the patches it was trained on if None.
+        tile: Edge of tiles [voxels].
         threads: Tiles computed at a time.
     """
     multiple = prior.denoiser.size.multiple
     if prior.dimensions == 2:
         told = tuple(partial(prior, orientation=prior.orientations[axis]) for axis in axes)
         return SliceDenoiser(denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple)
-    edge = prior.edge if tile is None else tile
-    overlap = edge // _OVERLAP // multiple * multiple
+    overlap = int(tile * _OVERLAP) // multiple * multiple
     return TiledDenoiser(
-        denoised=prior, tile=edge, overlap=overlap, multiple=multiple, threads=threads
+        denoised=prior, tile=tile, overlap=overlap, multiple=multiple, threads=threads
     )

@@ -50,6 +50,17 @@ def test_errors_are_those_of_the_closed_forms() -> None:
     assert found.rmse["prior"] == pytest.approx(wiener, rel=0.01)
     assert wiener < found.gaussian < 0.5
     assert found.gain("prior") == pytest.approx(20 * np.log10(found.gaussian / wiener), abs=0.1)
+    assert found.median["prior"] == pytest.approx(found.gain("prior"), abs=0.1)
+
+
+def test_one_hot_image_decides_the_gain_but_not_its_median() -> None:
+    torch.manual_seed(11)
+    images = 0.7 * torch.randn(9, 1, 64, 64)
+    images[0] *= 100.0
+    with_it = measure_denoising(_case(images), {"prior": _untrained(0.7)}, 0.5)
+    without = measure_denoising(_case(images[1:]), {"prior": _untrained(0.7)}, 0.5)
+    assert with_it.gain("prior") < -10.0
+    assert with_it.median["prior"] == pytest.approx(without.median["prior"], abs=0.1)
 
 
 def test_the_filter_of_a_smooth_field_is_wide() -> None:

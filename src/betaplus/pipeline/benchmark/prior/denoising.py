@@ -21,6 +21,7 @@ _WIDTHS = (*np.arange(0.2, 2.0, 0.1), *np.arange(2.0, 8.1, 0.25))
 """Standard deviations of the filters that are tried [voxels]."""
 
 _ROWS = {2: 8, 3: 2}
+_SOME = 0.1  # of the median uptake: images with less are air
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Denoising:
         gaussian: Root mean square error of the best Gaussian filter, chosen on these very images.
         width: Its standard deviation [voxels].
         rmse: Of each denoiser, by name.
+        median: Median over the images of each denoiser's gain over the filter that is best for
+            that image alone [dB]: hot organs in a few images do not decide it.
     """
 
     case: str
@@ -40,6 +43,7 @@ class Denoising:
     gaussian: float
     width: float
     rmse: Mapping[str, float]
+    median: Mapping[str, float]
 
     def gain(self, name: str) -> float:
         """Return by how much a denoiser is better than the filter [dB]."""
@@ -67,16 +71,25 @@ def measure_denoising(
     rough = noisy.numpy()
     axes = (0.0, 0.0, *[1.0] * (rough.ndim - 2))
     filtered = {
-        float(width): _error(gaussian_filter(rough, [width * a for a in axes]), case)
+        float(width): _errors(gaussian_filter(rough, [width * a for a in axes]), case)
         for width in _WIDTHS
     }
-    width = min(filtered, key=lambda w: filtered[w])
+    width = min(filtered, key=lambda w: filtered[w].sum())
+    found = {n: _errors(estimate(p, noisy, sigma, case).numpy(), case) for n, p in priors.items()}
+    own = np.min(list(filtered.values()), axis=0)
+    uptake = case.images.mean(dim=tuple(range(1, case.images.ndim))).numpy()
+    shown = uptake > _SOME * np.median(uptake)
+    voxels = float(case.there.sum())
     return Denoising(
         case=case.name,
         sigma=sigma,
-        gaussian=filtered[width],
+        gaussian=float(np.sqrt(filtered[width].sum() / voxels)),
         width=width,
-        rmse={n: _error(estimate(p, noisy, sigma, case).numpy(), case) for n, p in priors.items()},
+        rmse={name: float(np.sqrt(errors.sum() / voxels)) for name, errors in found.items()},
+        median={
+            name: float(np.median(10.0 * np.log10(own[shown] / errors[shown])))
+            for name, errors in found.items()
+        },
     )
 
 
@@ -103,7 +116,7 @@ def estimate(prior: ImagePrior, noisy: Tensor, sigma: float, case: Case) -> Tens
     return torch.cat(found)
 
 
-def _error(found: np.ndarray, case: Case) -> float:
-    there = case.there.numpy() > 0.0
-    difference = found[there] - case.images.numpy()[there]
-    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+def _errors(found: np.ndarray, case: Case) -> np.ndarray:
+    """Return the sum of squared errors of each image, where there is one, shape (N,)."""
+    squares = np.square(found - case.images.numpy(), dtype=np.float64)
+    return np.sum(squares * (case.there.numpy() > 0.0), axis=tuple(range(1, squares.ndim)))

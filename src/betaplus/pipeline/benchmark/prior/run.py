@@ -150,17 +150,19 @@ def prior_table(result: Mapping[str, Any]) -> str:
             f"## {name} ({found['bundle']})",
             "",
             f"Weights: {sizes}. Voxels of {found['voxel']:g} mm, unit {found['unit']}. Root mean"
-            " square errors; the Gaussian filter has the best width for these very images.",
+            " square errors; the Gaussian filter has the best width for these very images. Median"
+            " gain: over images, each with the filter that is best for it alone.",
             "",
-            "| images | noise | Gaussian | prior | gain [dB] | larger network [dB] |",
-            "|---|---|---|---|---|---|",
+            "| images | noise | Gaussian | prior | gain [dB] | median [dB] | larger network [dB] |",
+            "|---|---|---|---|---|---|---|",
         ]
         for row in found["denoising"]:
             rmse = row["rmse"]
             gap = f"{20 * np.log10(rmse['prior'] / rmse[_LARGER]):+.2f}" if _LARGER in rmse else ""
             lines.append(
                 f"| {row['case']} | {row['sigma']:g} | {row['gaussian']:.4f} ({row['width']:.1f}"
-                f" voxels) | {rmse['prior']:.4f} | {row['gain']['prior']:.2f} | {gap} |"
+                f" voxels) | {rmse['prior']:.4f} | {row['gain']['prior']:.2f} |"
+                f" {row['median']['prior']:.2f} | {gap} |"
             )
         drawn, speed = found["samples"], found["steps_per_second"]
         lines += [

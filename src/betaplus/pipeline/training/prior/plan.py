@@ -44,6 +44,9 @@ class PriorPlan:
         bluntest: Largest.
         softened: Share of slices or patches that are smoothed further in training.
         softest: Largest width of that smoothing [mm].
+        sigma_mean: Of the logarithm of the noise levels that are trained.
+        sigma_sd: Standard deviation of that logarithm.
+        sigma_uniform: Share of the levels that is spread evenly in the logarithm over all of them.
         widths: Channels of the network's levels.
         blocks: Residual blocks of a level.
         batch: Slices or patches of a step.
@@ -69,6 +72,9 @@ class PriorPlan:
     bluntest: float = 8.0
     softened: float = 0.25
     softest: float = 12.0
+    sigma_mean: float = -1.0
+    sigma_sd: float = 1.2
+    sigma_uniform: float = 0.2
     widths: tuple[int, ...] = (32, 64, 96, 128)
     blocks: int = 2
     batch: int = 2
@@ -88,11 +94,12 @@ class PriorPlan:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
         _require(self.people >= 2, "people", self.people, "2 or more")
-        for name in ("voxel", "sd", "sharpest", "learning_rate"):
+        for name in ("voxel", "sd", "sharpest", "learning_rate", "sigma_sd"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "a number above 0")
         _require(self.bluntest >= self.sharpest, "bluntest", self.bluntest, "at least sharpest")
-        _require(0 <= self.softened <= 1, "softened", self.softened, "0 to 1")
+        for name in ("softened", "sigma_uniform"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         _require(self.softest >= self.voxel, "softest", self.softest, "at least a voxel")
         _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
         _require(bool(self.tracers), "tracers", self.tracers, "at least one")

@@ -116,7 +116,7 @@ def _train(
     )
     torch.manual_seed(seed)
     network = ImageDenoiser(size, plan.sd, plan.reach)
-    levels = NoiseLevels()
+    levels = NoiseLevels(mean=plan.sigma_mean, sd=plan.sigma_sd, uniform=plan.sigma_uniform)
     batches = Batches(training, plan)
     held = Batches(validation, plan, augment=False)
     clean, context = held(_VALIDATION, torch.Generator().manual_seed(seed + 1))
