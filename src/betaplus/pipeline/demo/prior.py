@@ -1,4 +1,4 @@
-"""What the diffusion priors know: people they never saw, denoised; people they make up."""
+"""What the diffusion priors know: people whom they never saw, denoised."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ NOISE = 0.3
 """Standard deviation of the white noise, in mean uptakes or SUV."""
 
 _PERSON = 950_000  # of the anatomies that no prior is trained on
-_SAMPLES = 4
-_STEPS = 24
 _WIDTHS = np.arange(0.4, 3.1, 0.1)
 
 
@@ -32,7 +30,6 @@ class PriorShown:
         volumes: ``truth``, ``noisy``, ``Gaussian`` (of the best width), ``prior``; (X, Y, Z).
         rmse: Of the last three, over the whole volume.
         seconds: Of the prior's pass.
-        samples: Images drawn from noise alone, shape (n, X, Y[, Z]).
     """
 
     name: str
@@ -41,7 +38,6 @@ class PriorShown:
     volumes: dict[str, np.ndarray]
     rmse: dict[str, float]
     seconds: float
-    samples: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,7 +52,7 @@ class FromPriors:
 
 
 def from_priors(seed: int, progress: Progress) -> FromPriors:
-    """Denoise a head and a body with the priors that ship, and draw samples.
+    """Denoise a head and a body with the priors that ship.
 
     Args:
         seed: Chooses the people and the noise.
@@ -81,8 +77,6 @@ def _show(name: str, what: str, prior: Any, truth: np.ndarray, seed: int) -> Pri
 
     from betaplus.engine import default_workers
     from betaplus.generative.keyed_noise import keyed_noise
-    from betaplus.generative.samplers import dpm_solver
-    from betaplus.generative.schedules import karras_levels
     from betaplus.generative.volume_denoiser import volume_denoiser
 
     noisy = (truth + NOISE * keyed_noise(seed, 0, (0, 0, 0), truth.shape)).astype(np.float32)
@@ -94,13 +88,6 @@ def _show(name: str, what: str, prior: Any, truth: np.ndarray, seed: int) -> Pri
     found = whole(torch.from_numpy(noisy)[None, None], torch.tensor(NOISE))[0, 0].numpy()
     seconds = time.perf_counter() - began
     volumes = {"truth": truth, "noisy": noisy, "Gaussian": filtered[width], "prior": found}
-    n = _SAMPLES if prior.dimensions == 2 else _SAMPLES // 2
-    shape = [prior.edge] * prior.dimensions
-    noise = np.stack([keyed_noise(seed, 1 + i, [0] * len(shape), shape) for i in range(n)])
-    levels = karras_levels(_STEPS, sigma_min=0.01)
-    start = float(levels[0]) * torch.from_numpy(noise)[:, None]
-    told = "axial" if prior.orientations else None
-    samples = dpm_solver(lambda x, s: prior(x, s, told), levels, [], start=start)
     return PriorShown(
         name=name,
         what=what,
@@ -108,7 +95,6 @@ def _show(name: str, what: str, prior: Any, truth: np.ndarray, seed: int) -> Pri
         volumes=volumes,
         rmse={key: _rmse(image, truth) for key, image in volumes.items() if key != "truth"},
         seconds=seconds,
-        samples=samples[:, 0].numpy(),
     )
 
 

@@ -1,4 +1,4 @@
-"""The demo's pictures of the priors: a head and a body denoised, and samples."""
+"""The demo's pictures of the priors: a head and a body denoised."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ __all__ = ["PRIOR_NOTE", "prior_images"]
 PRIOR_NOTE = (
     f"White noise of {NOISE:g} (mean uptakes for the head, SUV for the body) on a person whom the"
     " networks never saw, and what one pass of each takes away again, beside a Gaussian filter of"
-    " the width that is best for this very image. Below, images that the priors draw from noise"
-    " alone: what they take to be usual. Simulation."
+    " the width that is best for this very image. Simulation."
 )
 
 
 def prior_images(found: FromPriors) -> Iterator[Picture | Html]:
-    """Yield a row of images for each prior, its samples, and the errors."""
+    """Yield a row of images for each prior, and the errors."""
     for shown in found.shown:
         yield _volumes(shown)
-        yield _samples(shown)
     rows = [
         [
             shown.name,
@@ -57,16 +55,3 @@ def _volumes(shown: PriorShown) -> Picture:
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
         return picture(figure, "png", f"A {shown.what} with noise, filtered, denoised")
-
-
-def _samples(shown: PriorShown) -> Picture:
-    from matplotlib.figure import Figure
-
-    planes = [s if s.ndim == 2 else s[:, s.shape[1] // 2] for s in shown.samples]
-    top = float(np.quantile(np.stack(planes), 0.998))
-    with style():
-        figure = Figure(figsize=(1.9 * len(planes), 2.1), layout="constrained")
-        for axes, plane in zip(figure.subplots(1, len(planes)), planes, strict=True):
-            axes.imshow(plane[::-1].T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
-            axes.set_axis_off()
-        return picture(figure, "png", f"Samples of the prior {shown.name}")
