@@ -25,7 +25,8 @@ _SIMULATED = (
 _LIMITS = (
     "Noise in training is white. What is rare in the training data (unusual lesions, implants,"
     " other tracers) is drawn towards what is common: the more so, the more noise. Brightness was"
-    " varied by 0.5 to 1.5. Figures are simulation unless they say otherwise."
+    " varied by 0.5 to 1.5. Drawn from noise alone, images do not yet look like people: use it with"
+    " data. Figures are simulation unless they say otherwise."
 )
 
 
