@@ -14,11 +14,9 @@ from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.io.atomic import atomic_path
 from betaplus.pipeline.training.prior.plan import PRIORS, PriorPlan
+from betaplus.pipeline.training.prior.train import SIGMAS
 
-__all__ = ["SIGMAS", "benchmark_prior", "prior_table"]
-
-SIGMAS = (0.05, 0.1, 0.3, 1.0, 3.0)
-"""Noise levels, in units of the mean uptake (brain) or SUV (body)."""
+__all__ = ["benchmark_prior", "prior_table"]
 
 _NAME = "benchmark_prior"
 _LARGER = "larger"
