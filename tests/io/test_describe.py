@@ -98,12 +98,12 @@ def test_not_decay_corrected(tmp_path):
 
 
 def test_a_folder_and_unknown_kinds(tmp_path):
-    for name in (".", "x.dcm", "none.nii.gz"):
+    for name in (".", "x.mgz", "none.nii.gz"):
         with pytest.raises(InputError):
             describe(tmp_path / name)
-    (tmp_path / "x.dcm").write_text("x")
+    (tmp_path / "x.mgz").write_text("x")
     with pytest.raises(InputError, match="unsupported"):
-        describe(tmp_path / "x.dcm")
+        describe(tmp_path / "x.mgz")
 
 
 def test_real_files(reference_data):

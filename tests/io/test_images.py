@@ -228,7 +228,7 @@ def test_options_that_agree(tmp_path):
     ("name", "says"),
     [
         ("nothing.nii.gz", "does not exist"),
-        ("a.dcm", r"unsupported kind; expected an image \(\.nii, \.nii\.gz, \.zarr\) or curves"),
+        ("a.mgz", r"unsupported kind; expected an image \(\.nii, .*\.zarr, DICOM\) or curves"),
         ("a_blood.tsv", "is a blood file.*--blood"),
         ("folder", "is a folder"),
     ],

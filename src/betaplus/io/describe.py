@@ -13,6 +13,9 @@ from betaplus.core.frames import FrameTiming
 from betaplus.core.tacs import TacTable
 from betaplus.core.tracer import Tracer
 from betaplus.io.blood import load_blood
+from betaplus.io.dicom.files import dicom_files, is_series
+from betaplus.io.dicom.series import load_dicom
+from betaplus.io.dicom.voxels import LazyDicom
 from betaplus.io.frame_times import read_frames, refuse_minutes
 from betaplus.io.jsons import read_sidecar
 from betaplus.io.nifti import LazyNifti, open_nifti
@@ -26,6 +29,7 @@ from betaplus.io.sidecar import (
     read_unit,
     time_zero_remarks,
 )
+from betaplus.io.suv import suv_conversion
 from betaplus.io.zarr_images import LazyZarr, open_zarr
 
 __all__ = ["describe"]
@@ -109,6 +113,10 @@ def describe(
         return _blood(path, unit)
     if path.is_file() and name.endswith((".tsv", ".tac")):
         return _tacs(path, options)
+    if path.exists() and is_series(path):
+        if path.is_dir():
+            dicom_files(path)  # a folder without any is of no kind
+        return _dicom(path, options)
     load(path)  # says what is wrong
     raise InputError(f"{path.name} is of an unsupported kind")
 
@@ -136,6 +144,31 @@ def _image(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         problems.attempt(lambda: load(path, **options))
     if data is not None:
         problems.attempt(lambda: _voxels(path, data, out, problems))
+    return out | {"problems": list(problems)}
+
+
+def _dicom(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    problems = _Problems()
+    out: dict[str, Any] = {"file": path.name, "kind": "image", "format": "DICOM"}
+    image = problems.attempt(lambda: load_dicom(path, **options))
+    if image is not None:
+        corrected = image.decay_corrected_to
+        out |= {
+            "shape": list(image.shape),
+            "voxel_size_mm": [round(v, 4) for v in image.voxel_size],
+            **_frames(image.frames),
+            **_tracer(image.tracer),
+            "unit": image.metadata.get("SUVType", image.unit),
+            "injection_s": image.injection,
+            "decay_corrected_to_s": "none" if corrected is None else corrected,
+        }
+        for remark in image.remarks:
+            problems.add("remark", remark)
+        try:
+            out["suv_factor"] = float(suv_conversion(image).factor.flat[0])
+        except BetaplusError as error:
+            problems.add("remark", str(error))
+        problems.attempt(lambda: _voxels(path, image.data, out, problems))
     return out | {"problems": list(problems)}
 
 
@@ -219,7 +252,7 @@ def _tracer(tracer: Tracer | None) -> dict[str, Any]:
 
 
 def _voxels(
-    path: Path, data: LazyNifti | LazyZarr, out: dict[str, Any], problems: _Problems
+    path: Path, data: LazyNifti | LazyZarr | LazyDicom, out: dict[str, Any], problems: _Problems
 ) -> None:
     low, high, bad = np.inf, -np.inf, 0
     alive = np.zeros(data.shape[3] if data.ndim == 4 else 1, dtype=np.bool_)

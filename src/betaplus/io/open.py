@@ -7,6 +7,8 @@ from pathlib import Path
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
+from betaplus.io.dicom.files import is_series
+from betaplus.io.dicom.series import load_dicom
 from betaplus.io.images import load_image
 from betaplus.io.pmod import load_pmod_tacs
 from betaplus.io.raw.open_raw import is_raw
@@ -23,12 +25,13 @@ def load(
     radionuclide: str | None = None,
     decay_corrected_to: str | float | None = None,
 ) -> PetImage | TacTable:
-    """Load a PET image (``.nii``, ``.nii.gz``, ``.zarr``) or curves (``.tsv``, ``.tac``).
+    """Load a PET image (NIfTI, ``.zarr``, a DICOM folder) or curves (``.tsv``, ``.tac``).
 
     Options fill only what the sidecar lacks.
 
     Args:
-        path: The file; its PET-BIDS JSON is expected beside it.
+        path: The file, with its PET-BIDS JSON beside it; or the folder (or a file) of a DICOM
+            series.
         unit: Activity unit: Bq/mL, kBq/mL, MBq/mL or SUV.
         radionuclide: For example ``F18``.
         decay_corrected_to: ``injection``, ``scan``, ``none`` or seconds from TimeZero.
@@ -63,8 +66,10 @@ def load(
         return load_tacs(path, **options)  # type: ignore[arg-type]
     if name.endswith(".tac") and path.is_file():
         return load_pmod_tacs(path, **options)  # type: ignore[arg-type]
+    if is_series(path):
+        return load_dicom(path, **options)  # type: ignore[arg-type]
     raise InputError(
-        f"{path.name} is {'a folder' if path.is_dir() else 'of an unsupported kind'}",
-        "expected an image (.nii, .nii.gz, .zarr) or curves (.tsv with frame_start and frame_end,"
-        " or PMOD's .tac)",
+        f"{path.name} is of an unsupported kind",
+        "expected an image (.nii, .nii.gz, .zarr, DICOM) or curves (.tsv with frame_start and"
+        " frame_end, or PMOD's .tac)",
     )

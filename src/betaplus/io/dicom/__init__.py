@@ -1,0 +1,1 @@
+"""DICOM series of PET images; pydicom is imported on use."""

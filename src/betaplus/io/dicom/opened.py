@@ -1,0 +1,100 @@
+"""A DICOM file's header, and where its pixels are."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from betaplus.core.errors import InputError
+from betaplus.io.dicom.elements import called
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["Opened", "open_header"]
+
+_PIXEL_DATA = (0x7FE0, 0x0010)
+_ENCAPSULATED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Opened:
+    """A header that was read.
+
+    Attributes:
+        path: The file.
+        data: The header, without pixels.
+        syntax: Transfer syntax UID.
+        offset: First byte of the pixels in the file, None where there are none.
+        length: Their bytes, None where they are encapsulated.
+        size: Bytes of the file.
+    """
+
+    path: Path
+    data: Dataset
+    syntax: str
+    offset: int | None
+    length: int | None
+    size: int
+
+
+def open_header(path: Path) -> Opened:
+    """Return the header of a DICOM file; its pixels are found but not read.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    import pydicom
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    opened = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that are not as the standard wants them
+        try:
+            syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
+            deflated = syntax == DeflatedExplicitVRLittleEndian  # inflated whole, whatever it holds
+            if not deflated:
+                with path.open("rb") as file:
+                    data = pydicom.dcmread(file, stop_before_pixels=True)
+                    offset, length = _pixels(file, data)
+                    size = os.fstat(file.fileno()).st_size
+                opened = Opened(
+                    path=path, data=data, syntax=syntax, offset=offset, length=length, size=size
+                )
+        except Exception as error:  # pydicom raises whatever the junk causes
+            raise InputError(
+                f"{path.name} is a damaged DICOM file or none", "expected a header"
+            ) from error
+    if opened is None:
+        raise InputError(
+            f"{path.name} is deflated as a whole", "expected a file that is not", "export it again"
+        )
+    if "SOPClassUID" not in opened.data:
+        raise InputError(
+            f"{path.name} is a damaged DICOM file: {called('SOPClassUID')} is missing",
+            "expected a header",
+            "export it again",
+        )
+    return opened
+
+
+def _pixels(file: BinaryIO, data: Dataset) -> tuple[int | None, int | None]:
+    """Return offset and length of the element that the reader stopped at (DICOM PS3.5, 7.1)."""
+    implicit, little = data.original_encoding
+    order = "<" if little else ">"
+    head = file.read(8)
+    if len(head) < 8 or struct.unpack(f"{order}HH", head[:4]) != _PIXEL_DATA:
+        return None, None
+    if implicit:
+        length = struct.unpack(f"{order}I", head[4:])[0]
+    else:
+        more = file.read(4)
+        if len(more) < 4:
+            return None, None
+        length = struct.unpack(f"{order}I", more)[0]
+    return file.tell(), None if length == _ENCAPSULATED else length
