@@ -243,6 +243,8 @@ def test_ctrl_c_in_an_update_waits_for_its_end(
     go(tmp_path / "whole")
     update = torch.optim.AdamW.step
     calls = []
+    # A shell starts what runs in the background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(self: torch.optim.AdamW) -> None:
         calls.append(1)
@@ -250,10 +252,13 @@ def test_ctrl_c_in_an_update_waits_for_its_end(
             os.kill(os.getpid(), signal.SIGINT)
         update(self)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            go(tmp_path / "cut")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.optim.AdamW, "step", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                go(tmp_path / "cut")
+    finally:
+        signal.signal(signal.SIGINT, before)
     state = json.loads((tmp_path / "cut/checkpoint/state.json").read_text())
     assert state["counts"]["step"] == state["counts"]["averaged"] == 7
     go(tmp_path / "cut", resume=True)

@@ -124,3 +124,51 @@ def surrogate(
         typer.echo(surrogate_table(result))
         if path is not None:
             typer.echo(f"figure: {path}")
+
+
+@app.command()
+def phantoms(
+    out: Out,
+    n: Annotated[
+        int, typer.Option("--n", metavar="N", help="Brains, and bodies, that are drawn.")
+    ] = 50,
+    quick: Annotated[bool, typer.Option("--quick", help="Four of each.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold simulated brains and bodies against organ volumes, uptake and each other."""
+    from betaplus.pipeline.benchmark.phantoms import benchmark_phantoms
+    from betaplus.pipeline.benchmark.phantoms_table import phantoms_summary
+    from betaplus.report.benchmark.phantoms import phantoms_sheets
+
+    result = benchmark_phantoms(out, n=n, quick=quick, progress=console(quiet))
+    paths = phantoms_sheets(Path(out), result)
+    if not quiet:
+        typer.echo(phantoms_summary(result))
+        for path in paths:
+            typer.echo(f"figure: {path}")
+
+
+@app.command()
+def denoise(
+    out: Out,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Network to judge.", show_default="the one that ships"),
+    ] = None,
+    people: Annotated[int, typer.Option(metavar="N", help="Bodies in each group.")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="One body, two doses.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the denoisers on bodies, scanners, tracers and doses that no training saw."""
+    from betaplus.pipeline.benchmark.denoise.run import benchmark_denoise
+    from betaplus.pipeline.benchmark.denoise.table import denoise_table
+    from betaplus.report.benchmark.denoise import denoise_figures
+
+    result = benchmark_denoise(
+        out, people=people, bundle=bundle, quick=quick, progress=console(quiet)
+    )
+    paths = denoise_figures(Path(out), result)
+    if not quiet:
+        typer.echo(denoise_table(result))
+        for path in paths:
+            typer.echo(f"figure: {path}")

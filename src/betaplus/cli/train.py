@@ -129,5 +129,38 @@ def prior(
         typer.echo(f"bundle: {bundle}")
 
 
+@app.command()
+def denoiser(
+    out: Out,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
+    ] = None,
+    max_minutes: MaxMinutes = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that simulate.")
+    ] = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the denoiser of whole-body PET on simulated scans, and write its bundle."""
+    from betaplus.pipeline.training.denoiser.train import train_denoiser
+
+    bundle = train_denoiser(
+        out,
+        config=config,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        workers=workers,
+        command=_command(),
+        progress=console(quiet),
+    )
+    if not quiet:
+        typer.echo(f"bundle: {bundle}")
+
+
 def _command() -> str:
     return " ".join(["betaplus", *sys.argv[1:]])

@@ -21,6 +21,7 @@ from typing import Any
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.input_function import InputCurve
 from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 
 __all__ = ["STAGES", "KineticsTraining", "read_config", "train_kinetics"]
 
@@ -139,20 +140,9 @@ def train_kinetics(
     from betaplus.kinetics.amortised.corpus import input_curves
 
     out, progress = Path(out), progress or Silent()
-    if resume and overwrite:
-        raise UsageError("--resume and --overwrite", "expected one of the two")
-    if max_minutes is not None and not 0 < max_minutes < math.inf:
-        raise UsageError(f"--max-minutes {max_minutes:g}", "expected a number above 0")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}", "expected 1 or more")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "expected a folder to write to")
+    check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
     plan = read_config(config).within(max_minutes)
-    if (out / "corpus").exists() and not (resume or overwrite):
-        raise UsageError(
-            f"{out} holds an earlier training run",
-            todo="give --resume to continue it or --overwrite to start again",
-        )
+    refuse_earlier_run(out, "corpus", resume=resume, overwrite=overwrite)
     found = list(input_curves(data)) if data is not None else []
     if data is not None and not found:
         raise InputError(

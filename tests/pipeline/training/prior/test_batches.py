@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
-from betaplus.pipeline.training.prior.corpus import Corpus
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
 SLICES = PriorPlan(edge=32, widths=(4, 4), softened=0.0)
@@ -86,3 +86,17 @@ def test_softened_slices_lose_their_edges(tmp_path: Path) -> None:
     assert min(steps[0]) == 1.0
     # A Gaussian as wide as a voxel leaves 0.89 of a step, one six times as wide 0.16.
     assert 0.1 < min(steps[1]) < max(steps[1]) < 0.9
+
+
+def test_a_coarse_prior_sees_means_over_blocks(tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).random((40, 40, 40)).astype(np.float16)
+    for person in range(2):
+        np.save(tmp_path / f"person{person:06d}_0.npy", volume)
+    corpus = Corpus.of(tmp_path)
+    fine, coarse = (
+        Batches(corpus, PriorPlan(edge=32, widths=(4, 4), pool=pool, stem=1), augment=False)
+        for pool in (1, 4)
+    )
+    images, means = (each(3, torch.Generator().manual_seed(1))[0] for each in (fine, coarse))
+    assert means.shape == (3, 1, 8, 8)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(images, 4), means, atol=1e-6)

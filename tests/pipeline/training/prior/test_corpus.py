@@ -7,7 +7,8 @@ import pytest
 
 from betaplus.core.errors import InputError
 from betaplus.generative.image_prior import uptake_level
-from betaplus.pipeline.training.prior.corpus import Corpus, make_corpus, simulate_volume
+from betaplus.pipeline.training.corpus import Corpus
+from betaplus.pipeline.training.prior.corpus import make_corpus, simulate_volume
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
 COARSE = PriorPlan(voxel=8.0, people=2, paints=2, edge=32, widths=(4, 4), tracers=("FDG",))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from betaplus.pipeline.training.corpus import FIRST_TEST, Corpus
 from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
-from betaplus.pipeline.training.prior.corpus import FIRST_TEST, Corpus, make_corpus
+from betaplus.pipeline.training.prior.corpus import make_corpus
 from betaplus.pipeline.training.prior.own import read_volume
 from betaplus.pipeline.training.prior.plan import PriorPlan
 

@@ -13,7 +13,7 @@ import numpy as np
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.io.atomic import atomic_path
-from betaplus.pipeline.training.prior.plan import PRIORS, PriorPlan
+from betaplus.pipeline.training.prior.plan import COARSE, PRIORS, PriorPlan
 from betaplus.pipeline.training.prior.train import SIGMAS
 
 __all__ = ["benchmark_prior", "prior_table"]
@@ -39,7 +39,7 @@ def benchmark_prior(
 
     Args:
         out: Folder.
-        names: Of the priors; all if empty.
+        names: Of the priors; both if empty.
         larger: Bundles of the same names with larger networks, for comparison.
         quick: Fewer people, slices and samples.
         progress: What to report to.
@@ -63,7 +63,8 @@ def benchmark_prior(
             if folder.name.startswith(f"prior-{name}-"):
                 priors[_LARGER] = load_image_prior(name, folder, bf16=True)
         progress.note(f"{name}: {priors['prior'].bundle.path.name}")
-        found, shown = _one(out / "volumes" / name, PRIORS[name], priors, quick, progress)
+        coarse = load_image_prior(COARSE[name].name, bf16=True)
+        found, shown = _one(out / "volumes" / name, PRIORS[name], priors, coarse, quick, progress)
         result["priors"][name] = found
         images |= {f"{name} {key}": image for key, image in shown.items()}
     _write(out, result, images)
@@ -71,7 +72,12 @@ def benchmark_prior(
 
 
 def _one(
-    folder: Path, plan: PriorPlan, priors: Mapping[str, Any], quick: bool, progress: Progress
+    folder: Path,
+    plan: PriorPlan,
+    priors: Mapping[str, Any],
+    coarse: Any,
+    quick: bool,
+    progress: Progress,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     import torch
 
@@ -113,7 +119,7 @@ def _one(
             shown[f"{case.name}|{what}"] = stack[::step][:_PICTURES].numpy()
     progress.note("drawing samples")
     context = cases[0].context[torch.arange(drawn) % len(cases[0].context)]
-    samples = draw_samples(prior, drawn, context)
+    samples = draw_samples(prior, drawn, context, coarse=coarse)
     shown["samples|samples"] = samples.numpy()
     shown["samples|images"] = cases[0].images[:drawn].numpy()
     for what, stack in (("samples", samples), ("images", cases[0].images)):
@@ -165,8 +171,9 @@ def prior_table(result: Mapping[str, Any]) -> str:
         drawn, speed = found["samples"], found["steps_per_second"]
         lines += [
             "",
-            f"{drawn['samples']} samples against {drawn['images']} images (in brackets one half of"
-            f" the images against the other): mean {_pair(drawn, 'mean')}, SD {_pair(drawn, 'sd')};"
+            f"{drawn['samples']} samples, guided by the coarse prior, against {drawn['images']}"
+            " images (in brackets one half of the images against the other): mean"
+            f" {_pair(drawn, 'mean')}, SD {_pair(drawn, 'sd')};"
             " power in bands from low to high frequency "
             + ", ".join(
                 f"{a:.2f} ({b:.2f})"

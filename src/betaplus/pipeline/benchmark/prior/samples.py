@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
+    from betaplus.generative.denoiser import Denoised
     from betaplus.generative.image_prior import ImagePrior
     from betaplus.pipeline.benchmark.prior.cases import Case
 
@@ -16,24 +17,34 @@ __all__ = ["compare_samples", "draw_samples", "radial_spectrum"]
 
 _STEPS = 40
 _SIGMA_MIN = 0.01
+_RENOISED = 3  # times
+_SWITCH = 2.5  # noise level above which a coarse prior guides
 _ROWS = {2: 8, 3: 2}
 _BANDS = 6
 
 
-def draw_samples(prior: ImagePrior, n: int, context: Tensor, seed: int = 0) -> Tensor:
-    """Draw images from pure noise by DPM-Solver++(2M) in 40 steps.
+def draw_samples(
+    prior: ImagePrior, n: int, context: Tensor, seed: int = 0, coarse: ImagePrior | None = None
+) -> Tensor:
+    """Draw images by DPM-Solver++(2M) in 40 steps.
+
+    Pure noise lacks what noise of the largest level does not hide, above all the mean of the
+    images, which weighs as much as all their voxels together. So the estimate that the denoiser
+    makes of noise is noised anew, three times, before the sampler starts from it.
 
     Args:
         prior: The prior.
         n: How many.
         context: What each is told, shape (n, 3) or (n, 0).
         seed: Of the noise.
+        coarse: Prior of means over blocks, which guides where the noise is large.
 
     Returns:
         Shape (n, 1, edge, edge[, edge]).
     """
     import torch
 
+    from betaplus.generative.coarse_to_fine import CoarseToFine
     from betaplus.generative.samplers import dpm_solver
     from betaplus.generative.schedules import karras_levels
 
@@ -44,14 +55,35 @@ def draw_samples(prior: ImagePrior, n: int, context: Tensor, seed: int = 0) -> T
         told = context[low : low + rows] if context.shape[1] else None
         shape = (min(rows, n - low), 1, *[prior.edge] * prior.dimensions)
         generators = [torch.Generator().manual_seed(seed * 100_003 + low + i) for i in range(rows)]
-        noise = torch.stack([torch.randn(shape[1:], generator=g) for g in generators[: shape[0]]])
 
-        def denoised(x: Tensor, sigma: Tensor, told: Tensor | None = told) -> Tensor:
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=prior.bf16):
-                return prior.denoiser(x, sigma, context=told)
+        def noise(
+            shape: tuple[int, ...] = shape, generators: list[Generator] = generators
+        ) -> Tensor:
+            drawn = [torch.randn(shape[1:], generator=g) for g in generators[: shape[0]]]
+            return torch.stack(drawn)
 
-        out.append(dpm_solver(denoised, levels, [], start=float(levels[0]) * noise))
+        denoised = _told(prior, told)
+        if coarse is not None:
+            pool = round(coarse.voxel / prior.voxel)
+            denoised = CoarseToFine(
+                fine=denoised, coarse=_told(coarse, told), pool=pool, switch=_SWITCH
+            )
+        sigma = levels[0].float()
+        start = sigma * noise()
+        for _ in range(_RENOISED):
+            start = denoised(start, sigma) + sigma * noise()
+        out.append(dpm_solver(denoised, levels, [], start=start))
     return torch.cat(out)
+
+
+def _told(prior: ImagePrior, told: Tensor | None) -> Denoised:
+    import torch
+
+    def denoised(x: Tensor, sigma: Tensor) -> Tensor:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=prior.bf16):
+            return prior.denoiser(x, sigma, context=told)
+
+    return denoised
 
 
 def compare_samples(samples: Tensor, case: Case) -> dict[str, Any]:

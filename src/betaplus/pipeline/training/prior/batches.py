@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from betaplus.pipeline.training.prior.corpus import Corpus
+from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.prior.plan import PriorPlan
 from betaplus.simulation.fields import sigma_of_fwhm
 
@@ -39,6 +39,7 @@ class Batches:
     ]:  # fmt: skip
         """Draw n items and return those of a process: images (n, 1, edge, ...), context (n, 3).
 
+        Edges are the plan's, over its `pool`.
         The context is the orientation of a slice, one of three, or zeros; (n, 0) for patches.
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
@@ -56,7 +57,7 @@ class Batches:
         draw = self._slice if self.plan.dimensions == 2 else self._patch
         image, orientation = draw(volume, self._box(index, volume), rng)
         if not self.augment:
-            return image, orientation
+            return self._pooled(image), orientation
         for axis in range(image.ndim):
             # A slice is mirrored only left to right, as people are; a patch along any axis.
             mirrored = image.ndim == 3 or (axis == 0 and orientation != 0)
@@ -66,7 +67,16 @@ class Batches:
             image = self._softer(image, rng)
         if orientation >= 0 and rng.random() < _UNTOLD:
             orientation = -1
-        return np.ascontiguousarray(image * np.float32(rng.uniform(*_BRIGHTNESS))), orientation
+        image = self._pooled(image) * np.float32(rng.uniform(*_BRIGHTNESS))
+        return np.ascontiguousarray(image), orientation
+
+    def _pooled(self, image: np.ndarray) -> np.ndarray:
+        """Return means over the plan's blocks."""
+        pool = self.plan.pool
+        if pool == 1:
+            return image
+        split = [n for edge in image.shape for n in (edge // pool, pool)]
+        return image.reshape(split).mean(tuple(range(1, len(split), 2)))
 
     def _slice(
         self, volume: np.ndarray, box: np.ndarray, rng: np.random.Generator

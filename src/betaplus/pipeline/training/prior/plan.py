@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from betaplus.core.errors import InputError, UsageError
+from betaplus.core.errors import UsageError
+from betaplus.pipeline.training.settings_file import read_settings
 
-__all__ = ["PRIORS", "PriorPlan", "read_plan"]
+__all__ = ["COARSE", "PRIORS", "PriorPlan", "read_plan"]
 
 
 def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
@@ -44,11 +43,14 @@ class PriorPlan:
         bluntest: Largest.
         softened: Share of slices or patches that are smoothed further in training.
         softest: Largest width of that smoothing [mm].
+        pool: Edge of the blocks that are averaged into one voxel, after all that, for a prior of
+            what is coarse; 1 for none.
         sigma_mean: Of the logarithm of the noise levels that are trained.
         sigma_sd: Standard deviation of that logarithm.
         sigma_uniform: Share of the levels that is spread evenly in the logarithm over all of them.
         widths: Channels of the network's levels.
         blocks: Residual blocks of a level.
+        stem: Edge of the blocks of voxels that enter the network as channels of one.
         batch: Slices or patches of a step.
         steps: Steps of training.
         minutes: Minutes of training at most; 0 for no bound.
@@ -72,11 +74,13 @@ class PriorPlan:
     bluntest: float = 8.0
     softened: float = 0.25
     softest: float = 12.0
+    pool: int = 1
     sigma_mean: float = -1.0
     sigma_sd: float = 1.2
     sigma_uniform: float = 0.2
     widths: tuple[int, ...] = (32, 64, 96, 128)
     blocks: int = 2
+    stem: int = 2
     batch: int = 2
     steps: int = 36_000
     minutes: float = 0.0
@@ -90,7 +94,7 @@ class PriorPlan:
         _one_of("anatomy", self.anatomy, ("brain", "body"))
         _one_of("dimensions", self.dimensions, (2, 3))
         _one_of("unit", self.unit, ("uptake", "SUV"))
-        for name in ("edge", "paints", "blocks", "batch", "steps", "version"):
+        for name in ("edge", "paints", "pool", "blocks", "stem", "batch", "steps", "version"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
         _require(self.people >= 2, "people", self.people, "2 or more")
@@ -104,7 +108,7 @@ class PriorPlan:
         _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
         _require(bool(self.tracers), "tracers", self.tracers, "at least one")
         _require(bool(self.widths) and min(self.widths) >= 1, "widths", self.widths, "1 or more")
-        multiple = 2 ** len(self.widths)
+        multiple = self.pool * self.stem * 2 ** (len(self.widths) - 1)
         _require(self.edge % multiple == 0, "edge", self.edge, f"a multiple of {multiple}")
 
     def within(self, minutes: float | None) -> PriorPlan:
@@ -135,44 +139,42 @@ PRIORS = {
 }
 """The priors that ship, by name."""
 
+COARSE = {
+    "brain2d": dataclasses.replace(
+        PRIORS["brain2d"],
+        name="brain2d-coarse",
+        pool=4,
+        stem=1,
+        sigma_mean=0.0,
+        widths=(64, 96, 128),
+        batch=8,
+    ),
+    "body3d": dataclasses.replace(
+        PRIORS["body3d"],
+        name="body3d-coarse",
+        pool=4,
+        stem=1,
+        reach=3,
+        sigma_mean=0.0,
+        widths=(64, 96, 128),
+        batch=8,
+    ),
+}
+"""What guides draws from noise alone where the noise is large, by the name of the prior."""
+
 
 def read_plan(name: str, path: Path | None) -> PriorPlan:
     """Return a prior's settings, with those in a TOML file put in their place.
 
     Args:
-        name: Of a prior in `PRIORS`, from which the file departs.
+        name: Of a prior in `PRIORS` or `COARSE`, from which the file departs.
         path: TOML with fields of `PriorPlan`; None for none.
 
     Raises:
         UsageError: If there is no prior of that name, or a value is out of range.
         InputError: If the file cannot be read, or a field is unknown or of the wrong type.
     """
-    if name not in PRIORS:
-        raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(PRIORS)}")
-    base = PRIORS[name]
-    if path is None:
-        return base
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"training configuration {path.name} cannot be read: {error}") from error
-    known = {f.name: getattr(base, f.name) for f in dataclasses.fields(PriorPlan)}
-    for field, value in values.items():
-        if field not in known:
-            raise InputError(f"{field!r} in {path.name}", f"expected one of {', '.join(known)}")
-        if not _fits(value, known[field]):
-            expected = type(known[field]).__name__.replace("tuple", "a list")
-            raise InputError(f"{field} = {value!r} in {path.name}", f"expected {expected}")
-    return dataclasses.replace(base, **{k: _like(v, known[k]) for k, v in values.items()})
-
-
-def _fits(value: Any, like: Any) -> bool:
-    if isinstance(like, tuple):
-        return isinstance(value, list) and all(type(item) is type(like[0]) for item in value)
-    if isinstance(like, float):
-        return type(value) in (int, float)
-    return type(value) is type(like)
-
-
-def _like(value: Any, like: Any) -> Any:
-    return type(like)(value)
+    known = PRIORS | {plan.name: plan for plan in COARSE.values()}
+    if name not in known:
+        raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(known)}")
+    return read_settings(known[name], path)

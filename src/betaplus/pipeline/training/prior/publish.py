@@ -91,14 +91,14 @@ def write_prior_bundle(
             "reach": network.reach,
         },
         validity={
-            "voxel size [mm]": [0.75 * plan.voxel, 1.35 * plan.voxel],
+            "voxel size [mm]": [f * plan.pool * plan.voxel for f in (0.75, 1.35)],
             "anatomy": [plan.anatomy],
             "tracer": list(dict.fromkeys(plan.tracers)) if data is None else ["own"],
             "resolution [mm]": [plan.sharpest, plan.bluntest],
         },
         settings={
-            "voxel": plan.voxel,
-            "edge": plan.edge,
+            "voxel": plan.pool * plan.voxel,
+            "edge": plan.edge // plan.pool,
             "unit": plan.unit,
             "orientations": list(ORIENTATIONS) if plan.dimensions == 2 else [],
         },

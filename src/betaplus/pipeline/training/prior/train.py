@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from betaplus.core.errors import InputError, UsageError
+from betaplus.core.errors import InputError
 from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 from betaplus.pipeline.training.prior.plan import PriorPlan, read_plan
 from betaplus.pipeline.training.prior.volumes import fill_corpus
 
@@ -62,22 +63,11 @@ def train_prior(
         InputError: If a file cannot be used.
     """
     out, progress = Path(out), progress or Silent()
-    if resume and overwrite:
-        raise UsageError("--resume and --overwrite", "expected one of the two")
-    if max_minutes is not None and not 0 < max_minutes < math.inf:
-        raise UsageError(f"--max-minutes {max_minutes:g}", "expected a number above 0")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}", "expected 1 or more")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "expected a folder to write to")
+    check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
     plan = read_plan(name, config).within(max_minutes)
     if data is not None and not data.is_dir():
         raise InputError(f"{data} is not a folder", "expected a folder of images")
-    if (out / plan.name).exists() and not (resume or overwrite):
-        raise UsageError(
-            f"{out} holds an earlier training run",
-            todo="give --resume to continue it or --overwrite to start again",
-        )
+    refuse_earlier_run(out, plan.name, resume=resume, overwrite=overwrite)
     fill_corpus(
         out / "corpus", plan, data=data, unit=unit, overwrite=overwrite, seed=seed,
         workers=workers, progress=progress,
@@ -101,8 +91,8 @@ def _train(
     from betaplus.generative.image_denoiser import ImageDenoiser, NoiseLevels, denoising_loss
     from betaplus.generative.training import TrainingSettings, train
     from betaplus.generative.unet import UNetSize
+    from betaplus.pipeline.training.corpus import Corpus
     from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
-    from betaplus.pipeline.training.prior.corpus import Corpus
     from betaplus.pipeline.training.prior.publish import write_prior_bundle
 
     corpus = Corpus.of(out / "corpus")
@@ -111,6 +101,7 @@ def _train(
         dimensions=plan.dimensions,
         widths=plan.widths,
         blocks=plan.blocks,
+        stem=plan.stem,
         channels=2 if plan.reach else 1,
         context=len(ORIENTATIONS) if plan.dimensions == 2 else 0,
     )

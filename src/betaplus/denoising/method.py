@@ -1,0 +1,82 @@
+"""What a denoising method is, and where each is found."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from betaplus.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from betaplus.denoising.volume import Volume
+
+__all__ = ["LEARNED", "METHODS", "SAMPLED", "Denoised", "Method", "check_share", "find_method"]
+
+METHODS = {
+    "mmse": "betaplus.denoising.mmse:Mmse",
+    "ddim": "betaplus.denoising.sampled:Ddim",
+    "ddpm": "betaplus.denoising.sampled:Ddpm",
+    "gaussian": "betaplus.denoising.classical:Gaussian",
+    "nlm": "betaplus.denoising.classical:Nlm",
+}
+"""Name to class; a new method is a new file and one line here."""
+
+LEARNED = ("mmse", "ddim", "ddpm")
+"""Methods that need a network: they are made from settings and a `TrainedDenoiser`."""
+
+SAMPLED = ("ddim", "ddpm")
+"""Methods that draw, and so have an SD."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Denoised:
+    """A denoised volume.
+
+    Attributes:
+        mean: Shape (X, Y, Z) float32 [SUV].
+        std: SD of draws, likewise; None where there are none.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray | None = None
+
+
+class Method(Protocol):
+    """A method: typed settings, and pieces of work that do not depend on each other."""
+
+    Settings: type
+
+    def pieces(self, volume: Volume) -> int:
+        """Return the number of pieces."""
+
+    def compute(self, volume: Volume, index: int) -> np.ndarray:
+        """Compute a piece."""
+
+    def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
+        """Put the pieces together, which come in order."""
+
+
+def find_method(name: str) -> Any:
+    """Return the class of a method.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in METHODS:
+        raise UsageError(f"method {name!r} is unknown", f"expected one of {', '.join(METHODS)}")
+    module, _, attribute = METHODS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def check_share(share: float) -> None:
+    """Refuse a setting `high_band` that is no share.
+
+    Raises:
+        UsageError: If it is not from 0 to 1.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise UsageError(f"setting high_band is {share:g}", "expected 0 to 1")

@@ -1,0 +1,154 @@
+"""Draws from the posterior: `consistency`, `ddim` and `ddpm`.
+
+Every step of a sampler blends the estimates of all tiles, and the noise belongs to voxels, not to
+tiles, so that draws have no seams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from betaplus.core.errors import UsageError
+from betaplus.denoising.bundle import TrainedDenoiser
+from betaplus.denoising.inputs import BASIS, Shown
+from betaplus.denoising.method import Denoised, check_share
+from betaplus.denoising.network import LEVELS
+from betaplus.denoising.volume import Volume
+from betaplus.generative.keyed_noise import keyed_noises
+from betaplus.generative.samplers import ancestral, ddim
+from betaplus.generative.schedules import cosine_levels, ddpm_levels
+from betaplus.generative.tiled_denoiser import TiledDenoiser
+
+__all__ = ["Ddim", "DdimSettings", "Ddpm", "DdpmSettings"]
+
+_MOST = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DdimSettings:
+    """Settings of `ddim`.
+
+    Attributes:
+        samples: Draws; what is returned is their mean.
+        steps: Calls of the network a draw.
+        tile: Edge of tiles [voxels of the network].
+        overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
+        high_band: Share of the noise that the network's grid cannot hold which is taken away.
+    """
+
+    samples: int = 1
+    steps: int = 20
+    tile: int = 96
+    overlap: int = 24
+    high_band: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DdpmSettings:
+    """Settings of `ddpm`, conditional and ancestral, as published (Yu et al., EJNMMI 2025).
+
+    Attributes:
+        samples: Draws; what is returned is their mean.
+        steps: Calls of the network a draw.
+        tile: Edge of tiles [voxels of the network].
+        overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
+        high_band: Share of the noise that the network's grid cannot hold which is taken away.
+    """
+
+    samples: int = 1
+    steps: int = 1000
+    tile: int = 96
+    overlap: int = 24
+    high_band: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+def _check(settings: DdimSettings | DdpmSettings) -> None:
+    for name in ("samples", "steps"):
+        number = getattr(settings, name)
+        if not 1 <= number <= _MOST:
+            raise UsageError(f"{name} is {number}", f"expected 1 to {_MOST}")
+    check_share(settings.high_band)
+
+
+class _Sampled:
+    """What the methods share. A piece is a draw."""
+
+    def __init__(self, settings: DdimSettings | DdpmSettings, denoiser: TrainedDenoiser) -> None:
+        self.settings, self.denoiser = settings, denoiser
+
+    def pieces(self, volume: Volume) -> int:
+        """Return the number of draws."""
+        return self.settings.samples
+
+    def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
+        """Return mean and SD of the draws."""
+        mean = total = None
+        for n, z in enumerate(pieces, 1):
+            draw = volume.corrected(torch.from_numpy(z)).astype(np.float64)
+            if mean is None or total is None:
+                mean, total = draw, np.zeros_like(draw)
+                continue
+            step = draw - mean
+            mean += step / n
+            total += step * (draw - mean)
+        if mean is None or total is None:
+            raise ValueError("no draws")
+        std = np.sqrt(total / (len(pieces) - 1)).astype(np.float32) if len(pieces) > 1 else None
+        return Denoised(mean=mean.astype(np.float32), std=std)
+
+    def _tiled(self, volume: Volume) -> TiledDenoiser:
+        shown, device, told = volume.shown, self.denoiser.device, volume.told
+
+        def denoised(z: Tensor, sigma: Tensor, beside: Tensor) -> Tensor:
+            basis = beside.shape[1] - BASIS
+            tile = Shown(images=beside[:, :basis], basis=beside[:, basis:]).to(device)
+            level = sigma.reshape(-1).float().to(device)
+            return self.denoiser.estimate(z.to(device), level, tile, told.to(device)).cpu()
+
+        return TiledDenoiser(
+            denoised=denoised,
+            tile=self.settings.tile,
+            overlap=self.settings.overlap,
+            multiple=self.denoiser.network.size.multiple,
+            condition=torch.cat([shown.images, shown.basis], 1),
+        )
+
+    def _noises(self, volume: Volume, index: int) -> Iterator[Tensor]:
+        shape = tuple(volume.coarse.shape[2:])
+        return keyed_noises(volume.seed, index, (0, 0, 0), shape, items=(volume.frame,))
+
+
+class Ddim(_Sampled):
+    """DDIM (Song et al., ICLR 2021) on cosine levels."""
+
+    Settings = DdimSettings
+
+    def compute(self, volume: Volume, index: int) -> np.ndarray:
+        """Return a draw of z, shape (1, 1, x, y, z)."""
+        levels = cosine_levels(self.settings.steps, LEVELS[0], LEVELS[1])
+        noises = self._noises(volume, index)
+        return ddim(self._tiled(volume), levels, noises).numpy()
+
+
+class Ddpm(_Sampled):
+    """Ancestral sampling (Ho et al., NeurIPS 2020) on the published linear schedule."""
+
+    Settings = DdpmSettings
+
+    def compute(self, volume: Volume, index: int) -> np.ndarray:
+        """Return a draw of z, shape (1, 1, x, y, z)."""
+        levels = ddpm_levels(self.settings.steps)
+        levels = levels[levels <= LEVELS[1]]  # above it noise hides all of z
+        noises = self._noises(volume, index)
+        return ancestral(self._tiled(volume), levels, noises).numpy()

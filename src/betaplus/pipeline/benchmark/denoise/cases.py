@@ -1,0 +1,103 @@
+"""Scans that no denoiser was trained on: bodies, scanners, tracers, doses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from betaplus.pipeline.training.corpus import FIRST_TEST
+from betaplus.simulation.static import StaticScan, draw_static, make_anatomy
+from betaplus.simulation.surrogate.style import ScanStyle
+from betaplus.simulation.surrogate.styles import QUADRA, UEXPLORER
+from betaplus.simulation.surrogate.surrogate import Surrogate
+
+__all__ = ["FIRST_TUNING", "Group", "Scan", "groups", "make_scan"]
+
+FIRST_TUNING = FIRST_TEST - 1000
+"""Anatomies from this number on, below `FIRST_TEST`, are what baselines are tuned on."""
+
+_BODY = 1e-3  # 1/mm: what attenuates is body
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Scans of a kind.
+
+    Attributes:
+        name: ``usual``, or what of it no training saw.
+        style: Scanner and reconstruction.
+        tracer: The tracer.
+    """
+
+    name: str
+    style: ScanStyle
+    tracer: str
+
+
+def groups() -> tuple[Group, ...]:
+    """Return the kinds of scans that are judged."""
+    return (
+        Group(name="usual", style=QUADRA, tracer="FDG"),
+        Group(name="usual PSMA", style=QUADRA, tracer="PSMA"),
+        Group(name="held-out scanner", style=UEXPLORER, tracer="FDG"),
+        Group(name="held-out tracer", style=QUADRA, tracer="DOTATATE"),
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scan:
+    """A body in a scanner.
+
+    Attributes:
+        group: The kind.
+        person: Number of the anatomy.
+        scan: Activity and phantom.
+        surrogate: Makes its images.
+    """
+
+    group: Group
+    person: int
+    scan: StaticScan
+    surrogate: Surrogate
+
+    @property
+    def voxel(self) -> tuple[float, float, float]:
+        """Voxel edges [mm]."""
+        x, y, z = self.scan.phantom.voxel_size
+        return float(x), float(y), float(z)
+
+    @cached_property
+    def reference(self) -> np.ndarray:
+        """The same reconstruction of data without noise, (X, Y, Z) [SUV]."""
+        return self.surrogate.mean_image()
+
+    @cached_property
+    def body(self) -> np.ndarray:
+        """Where the body is."""
+        return np.asarray(self.scan.mu > _BODY)
+
+    def noisy(self, dose: float, draw: int = 0) -> np.ndarray:
+        """Return the image at a dose, (X, Y, Z) [SUV]."""
+        return self.surrogate.image(dose, seed=self.person, draw=draw)
+
+
+def make_scan(group: Group, person: int, voxel: float) -> Scan:
+    """Simulate a scan.
+
+    Args:
+        group: The kind.
+        person: Number of the anatomy.
+        voxel: Edge [mm].
+    """
+    phantom = make_anatomy("body", person, voxel=voxel)
+    scan = draw_static(phantom, group.tracer, person)
+    surrogate = Surrogate(scan.activity, scan.mu, phantom.voxel_size, group.style)
+    return Scan(group=group, person=person, scan=scan, surrogate=surrogate)
+
+
+def make_scans(wanted: Sequence[Group], first: int, people: int, voxel: float) -> list[Scan]:
+    """Simulate several people in each group."""
+    return [make_scan(group, first + n, voxel) for group in wanted for n in range(people)]

@@ -1,0 +1,1 @@
+"""Training of the denoiser of whole-body PET."""

@@ -1,0 +1,136 @@
+"""Items to learn from: boxes cut out, at random doses, post-filters and brightness, mirrored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from betaplus.denoising.inputs import dose_context, show
+from betaplus.denoising.noise import measure_noise
+from betaplus.pipeline.training.corpus import Corpus
+from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
+from betaplus.pipeline.training.denoiser.styles import random_dose, random_filter
+from betaplus.simulation.fields import sigma_of_fwhm
+from betaplus.simulation.surrogate.marginal import factors
+
+__all__ = ["Item", "ItemBatches", "make_item"]
+
+_UNTOLD = 0.5  # share of items whose dose the network is not told
+_BRIGHTNESS = (0.6, 1.6)
+_AIR = 0.05  # SUV: of a part that is nearly all air
+_TRIES = 4  # at one that is not
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Item:
+    """A part of a simulated scan, shapes (X, Y, Z) float32 [SUV].
+
+    Attributes:
+        noisy: Image at some dose.
+        clean: The same without noise.
+        dose: Fraction of the counts.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    dose: float
+
+
+def make_item(
+    box: np.ndarray, dose: float, fwhm: float, draw: int, voxel: float, brightness: float = 1.0
+) -> Item:
+    """Return a scan of a box of `corpus`.
+
+    Args:
+        box: Shape (4, X, Y, Z): mean, relative SD at full dose, two draws of noise.
+        dose: Fraction of the counts.
+        fwhm: Of the post-filter [mm].
+        draw: 0 or 1.
+        voxel: Edge [mm].
+        brightness: Factor on the uptake.
+    """
+    mean, sd = (np.asarray(part, np.float32) for part in box[:2])
+    noise = np.asarray(box[2 + draw], np.float32)
+    clean = torch.from_numpy(mean * np.float32(brightness))
+    noisy = clean * torch.from_numpy(factors(noise, sd / np.float32(np.sqrt(dose))))
+    noisy, clean = _filtered(torch.stack([noisy, clean]), fwhm / voxel)
+    return Item(noisy=noisy, clean=clean, dose=dose)
+
+
+class ItemBatches:
+    """What the network is trained with.
+
+    Args:
+        corpus: Boxes.
+        plan: The denoiser.
+    """
+
+    def __init__(self, corpus: Corpus, plan: DenoiserPlan) -> None:
+        self.corpus, self.plan = corpus, plan
+
+    def __call__(
+        self, n: int, generator: Generator, rank: int = 0, world: int = 1
+    ) -> dict[str, Tensor]:
+        """Draw n items and return those of a process.
+
+        Returns:
+            ``z``, shape (n, 1, edge, edge, edge); ``images`` (n, 9, ...) and ``basis`` (n, 4, ...),
+            what the network is shown; ``told`` (n, 2).
+        """
+        keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
+        made = [self._draw(np.random.default_rng(int(key))) for key in keys]
+        return {name: torch.cat([item[name] for item in made]) for name in made[0]}
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        plan = self.plan
+        wide = plan.edge + 2 * plan.margin
+        box = self._box(rng, wide)
+        axes = [axis for axis in range(1, 4) if rng.random() < 0.5]
+        box = np.ascontiguousarray(np.flip(box, axes)) if axes else box
+        item = make_item(
+            box, random_dose(rng), random_filter(rng), int(rng.integers(2)), plan.voxel,
+            float(rng.uniform(*_BRIGHTNESS)),
+        )  # fmt: skip
+        noisy, clean = item.noisy[None, None], item.clean[None, None]
+        noise = measure_noise(noisy)
+        inner = (slice(plan.margin, plan.margin + plan.edge),) * 3
+        shown = show(noisy, noise)[inner]
+        told = None if rng.random() < _UNTOLD else item.dose
+        return {
+            "z": ((clean - noisy) / noise.sd)[(..., *inner)],
+            "images": shown.images,
+            "basis": shown.basis,
+            "told": dose_context([told]),
+        }
+
+    def _box(self, rng: np.random.Generator, edge: int) -> np.ndarray:
+        for _ in range(_TRIES):
+            boxes = self.corpus.volume(int(rng.integers(len(self.corpus.files))))
+            low = rng.integers(0, boxes.shape[2] - edge + 1, 3)
+            part = (slice(None), *(slice(start, start + edge) for start in low))
+            box = np.asarray(boxes[int(rng.integers(len(boxes)))][part])
+            if float(box[0].mean(dtype=np.float32)) > _AIR:
+                break
+        return box
+
+
+def _filtered(x: Tensor, fwhm: float) -> Tensor:
+    """Return images (N, X, Y, Z) through a Gaussian of a width [voxels], reflected at borders."""
+    sigma = sigma_of_fwhm(fwhm)
+    if sigma < 0.1:
+        return x
+    reach = int(np.ceil(4.0 * sigma))
+    place = torch.arange(-reach, reach + 1)
+    weights = torch.exp(-0.5 * (place / sigma) ** 2)
+    weights = (weights / weights.sum()).tolist()
+    for axis in (1, 2, 3):
+        n = x.shape[axis]
+        at = x.movedim(axis, -1)
+        ends = at.narrow(-1, 1, reach).flip(-1), at.narrow(-1, n - 1 - reach, reach).flip(-1)
+        far = torch.cat([ends[0], at, ends[1]], -1)
+        at = sum(w * far.narrow(-1, i, n) for i, w in enumerate(weights))
+        x = at.movedim(-1, axis)
+    return x

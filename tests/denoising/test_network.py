@@ -1,0 +1,63 @@
+"""The network of corrections: what it is before training, its limits, its gradient."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from betaplus.denoising.inputs import dose_context, show
+from betaplus.denoising.network import DIRECT, SD, CorrectionNetwork
+from betaplus.denoising.noise import measure_noise
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def _image() -> torch.Tensor:
+    noise = torch.randn((1, 1, 24, 24, 24), generator=GENERATOR)
+    return 3.0 + 0.4 * noise
+
+
+def _shown(image):
+    return show(image, measure_noise(image))
+
+
+def test_before_training_it_is_a_filter_that_lessens_noise():
+    image = _image()
+    noise = measure_noise(image)
+    network = CorrectionNetwork((4, 4), 1).requires_grad_(False)
+    z = network.mean(show(image, noise), dose_context([None]))
+    out = (image + z * noise.sd)[..., 4:-4, 4:-4, 4:-4]
+    assert float(out.std()) < 0.5 * float(image.std())
+    assert abs(float(out.mean()) - 3.0) < 0.02
+
+
+def test_little_noise_on_z_leaves_z():
+    z = torch.randn((1, 1, 24, 24, 24), generator=GENERATOR)
+    network = CorrectionNetwork((4, 4), 1)
+    out = network(z, torch.tensor([1e-3]), _shown(_image()), dose_context([0.1]))
+    assert torch.allclose(out, z, atol=5e-3)
+
+
+def test_at_the_direct_level_the_answer_is_the_field():
+    network = CorrectionNetwork((4, 4), 1)
+    nn.init.constant_(network.network.head.bias, 0.25)
+    shown = _shown(_image())
+    out = network.mean(shown, dose_context([None]))
+    first = torch.tensor((1.7, 0.9, 0.0, -1.4)).reshape(1, 4, 1, 1, 1)
+    taken = (1.0 + first).sigmoid()
+    expected = SD * 0.25 - (taken * shown.basis).sum(1, keepdim=True)
+    assert DIRECT / SD > 100
+    assert torch.allclose(out, expected, atol=2e-3)
+
+
+def test_a_brighter_image_with_as_much_more_noise_looks_alike():
+    image = 5.0 + torch.randn((1, 1, 24, 24, 24), generator=GENERATOR)
+    one, two = (_shown(factor * image) for factor in (1.0, 3.0))
+    inner = (..., *[slice(4, -4)] * 3)
+    # Contrasts in units of the noise, and relative to the uptake, do not change with scale.
+    assert torch.allclose(one.basis[inner], two.basis[inner], rtol=0.02, atol=0.02)
+    assert torch.allclose(one.images[:, 4][inner], two.images[:, 4][inner], atol=1e-3)
+
+
+def test_what_is_told_of_the_dose():
+    told = dose_context([None, 1.0, 0.01])
+    assert np.allclose(told.numpy(), [[0, 0], [1, 0], [1, -1]])

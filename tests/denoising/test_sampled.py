@@ -1,0 +1,83 @@
+"""`ddim` and `ddpm`: draws, their mean and SD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.denoising.cases import VOXEL, image, noisy, take_nothing, tiny_bundle
+
+from betaplus.core.errors import UsageError
+from betaplus.denoising import denoise
+from betaplus.denoising.bundle import load_denoiser
+from betaplus.denoising.sampled import Ddim, DdimSettings
+from betaplus.denoising.volume import Volume
+
+FEW = {"steps": 3, "tile": 32, "overlap": 12}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("bundles"))
+
+
+def volume(seed: int = 5, frame: int = 0) -> Volume:
+    return Volume(data=noisy(), voxel=VOXEL, grid_voxel=3.0, seed=seed, frame=frame)
+
+
+def test_mean_and_sd_are_those_of_the_draws(bundle: Path) -> None:
+    found = denoise(image(), method="ddim", samples=3, seed=5, bundle=bundle, settings=FEW)
+    torch.set_num_threads(1)
+    method, noise = Ddim(DdimSettings(**FEW), load_denoiser(explicit=bundle)), volume()
+    draws = np.stack(
+        [noise.corrected(torch.from_numpy(method.compute(noise, i))) for i in range(3)]
+    )
+    assert np.allclose(found.image.data, draws.mean(0, dtype=float), atol=1e-5)
+    assert found.std is not None
+    assert np.allclose(found.std.data, draws.std(0, ddof=1, dtype=float), atol=1e-5)
+    assert np.abs(draws[0] - draws[1]).max() > 0.05
+
+
+def test_a_draw_belongs_to_seed_frame_and_number(bundle: Path) -> None:
+    torch.set_num_threads(1)
+    method = Ddim(DdimSettings(samples=2, **FEW), load_denoiser(explicit=bundle))
+    more = Ddim(DdimSettings(samples=5, **FEW), load_denoiser(explicit=bundle))
+    first = method.compute(volume(), 1)
+    assert np.array_equal(first, more.compute(volume(), 1))
+    for other in (method.compute(volume(seed=6), 1), method.compute(volume(frame=1), 1)):
+        assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("method", ["ddim", "ddpm"])
+def test_workers_do_not_matter(bundle: Path, method: str) -> None:
+    one, other = (
+        denoise(image(), method=method, samples=2, bundle=bundle, settings=FEW, workers=n)
+        for n in (1, 2)
+    )
+    assert np.array_equal(one.image.data, other.image.data)
+    assert one.std is not None and other.std is not None
+    assert np.array_equal(one.std.data, other.std.data)
+
+
+def test_a_network_that_takes_nothing_leaves_every_bit(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_nothing(monkeypatch)
+    scan = image()
+    settings = {"high_band": 0.0, **FEW}
+    found = denoise(scan, method="ddim", samples=2, bundle=bundle, settings=settings)
+    assert np.array_equal(found.image.data, scan.data)
+    assert found.std is not None and not found.std.data.any()
+
+
+def test_one_draw_has_no_sd(bundle: Path) -> None:
+    found = denoise(image(), method="ddim", bundle=bundle, settings=FEW)
+    assert found.std is None
+
+
+@pytest.mark.parametrize("settings", [{"samples": 0}, {"steps": 0}, {"high_band": -1.0}])
+def test_settings_that_make_no_sense(settings: dict) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        DdimSettings(**settings)

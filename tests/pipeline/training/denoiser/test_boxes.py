@@ -1,0 +1,92 @@
+"""Boxes and what is made of them: noise, doses, corrections."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from betaplus.denoising.noise import measure_noise
+from betaplus.pipeline.training.corpus import Corpus
+from betaplus.pipeline.training.denoiser.batches import ItemBatches, make_item
+from betaplus.pipeline.training.denoiser.corpus import make_boxes
+from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
+from betaplus.simulation.fields import sigma_of_fwhm
+
+PLAN = DenoiserPlan(
+    voxel=8.0, people=2, paints=1, boxes=2, box=24, margin=4, edge=16, widths=(4, 4)
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("boxes")
+    assert list(make_boxes(folder, PLAN, range(2), 0, 1)) == [0, 1, 2]
+    assert list(make_boxes(folder, PLAN, range(2), 0, 1)) == [2]
+    return Corpus.of(folder)
+
+
+def _box(seed=0, edge=24):
+    rng = np.random.default_rng(seed)
+    mean = gaussian_filter(rng.random((edge,) * 3), 2.0) * 4.0 + 1.0
+    sd = np.full_like(mean, 0.1)
+    return np.stack([mean, sd, *rng.standard_normal((2, edge, edge, edge))]).astype(np.float16)
+
+
+def test_boxes_hold_a_mean_its_relative_noise_and_two_draws(corpus):
+    boxes = np.concatenate([corpus.volume(i) for i in range(2)]).astype(np.float32)
+    assert boxes.shape == (4, 4, 24, 24, 24)
+    inside = boxes[:, 0] > 0.3
+    assert inside.any()
+    for draw in (2, 3):
+        assert boxes[:, draw][inside].std() == pytest.approx(1.0, abs=0.25)
+    both = np.corrcoef(boxes[:, 2][inside], boxes[:, 3][inside])[0, 1]
+    assert abs(both) < 0.1
+
+
+def test_noise_rises_as_the_dose_falls_and_the_mean_stays():
+    box = _box()
+    item = {dose: make_item(box, dose, 0.0, 0, 3.0) for dose in (1.0, 0.25)}
+    sd = {dose: float(((i.noisy - i.clean) / i.clean).std()) for dose, i in item.items()}
+    assert sd[1.0] == pytest.approx(0.1, rel=0.05)
+    assert sd[0.25] / sd[1.0] == pytest.approx(2.0, rel=0.05)
+    assert torch.equal(item[1.0].clean, item[0.25].clean)
+
+
+def test_the_post_filter_is_a_gaussian():
+    box = _box(edge=40)
+    sharp, soft = (make_item(box, 0.1, fwhm, 1, 3.0) for fwhm in (0.0, 6.0))
+    sigma = sigma_of_fwhm(6.0) / 3.0
+    for name in ("noisy", "clean"):
+        expected = gaussian_filter(getattr(sharp, name).numpy(), sigma, mode="mirror")
+        assert np.allclose(getattr(soft, name), expected, atol=2e-3)
+
+
+def test_the_correction_leads_from_noisy_to_clean(corpus):
+    batches = ItemBatches(corpus, PLAN)
+    rng = np.random.default_rng(3)
+    twin = np.random.default_rng(3)
+    item = batches._draw(rng)
+    # The same draw again, by hand.
+    box = batches._box(twin, 24)
+    axes = [axis for axis in range(1, 4) if twin.random() < 0.5]
+    from betaplus.pipeline.training.denoiser.styles import random_dose, random_filter
+
+    made = make_item(
+        np.flip(box, axes).copy(), random_dose(twin), random_filter(twin), int(twin.integers(2)),
+        8.0, float(twin.uniform(0.6, 1.6)),
+    )  # fmt: skip
+    sd = measure_noise(made.noisy[None, None]).sd
+    inner = (..., *[slice(4, 20)] * 3)
+    clean = made.noisy[inner] + (item["z"][0, 0] * sd[0, 0][inner])
+    assert torch.allclose(clean, made.clean[inner], atol=1e-4)
+    assert item["images"].shape == (1, 9, 16, 16, 16)
+    assert item["basis"].abs().max() <= 40.0
+
+
+def test_two_processes_share_a_batch(corpus):
+    batches = ItemBatches(corpus, PLAN)
+    whole = batches(4, torch.Generator().manual_seed(5))
+    halves = [batches(4, torch.Generator().manual_seed(5), rank, 2) for rank in range(2)]
+    for name, values in whole.items():
+        for rank in range(2):
+            assert torch.equal(values[rank::2], halves[rank][name])
