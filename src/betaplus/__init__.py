@@ -12,6 +12,7 @@ _LAZY = {
     "load_blood": "betaplus.io.blood:load_blood",
     "load_tacs": "betaplus.io.tacs:load_tacs",
     "kinetics": "betaplus.kinetics",
+    "denoising": "betaplus.denoising",
     "simulation": "betaplus.simulation",
     "core": "betaplus.core",
 }

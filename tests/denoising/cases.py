@@ -31,7 +31,7 @@ def tiny_bundle(folder: Path) -> Path:
     plan = DenoiserPlan(widths=WIDTHS)
     return write_denoiser_bundle(
         folder, "body", plan, network, checksum="0" * 64, seed=0, command="test",
-        result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0},
+        result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0}, noise=(0.01, 3.0),
     )  # fmt: skip
 
 

@@ -91,14 +91,17 @@ def test_threads_of_torch_do_not_matter(bundle: Path) -> None:
 
 
 def test_frames_are_denoised_one_by_one(bundle: Path) -> None:
-    frames = np.stack([noisy(1), np.zeros(SHAPE, np.float32), noisy(2)], axis=-1)
+    flat = np.full(SHAPE, 0.5, np.float32)
+    frames = np.stack([noisy(1), 0 * flat, noisy(2), flat], axis=-1)
     found = denoise(image(frames), bundle=bundle)
-    assert found.image.frames is not None and len(found.image.frames) == 3
+    assert found.image.frames is not None and len(found.image.frames) == 4
     for t in (0, 2):
         alone = denoise(image(frames[..., t]), bundle=bundle)
         assert np.array_equal(found.image.data[..., t], alone.image.data)
     assert not found.image.data[..., 1].any() and found.noise[1] is None
-    assert any("frame 2 is 0 everywhere" in text for text in found.remarks)
+    assert np.array_equal(found.image.data[..., 3], flat)
+    assert "frame 2 is 0 everywhere: left as it is" in found.remarks
+    assert "frame 4 has no noise that can be measured: left as it is" in found.remarks
 
 
 def test_units_do_not_matter_beyond_rounding(bundle: Path) -> None:
@@ -170,6 +173,7 @@ def test_options_that_do_not_fit(bundle: Path, options: dict, words: str) -> Non
         (lambda x: x - 0.5, "voxels below 0"),
         (lambda x: 0 * x, "is 0 everywhere"),
         (lambda x: x[:, :, :1], "three axes of at least 8"),
+        (lambda x: np.ones_like(x), "no noise can be measured"),
     ],
 )
 def test_images_that_cannot_be_denoised(bundle: Path, change: object, words: str) -> None:

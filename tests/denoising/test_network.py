@@ -43,7 +43,7 @@ def test_at_the_direct_level_the_answer_is_the_field():
     shown = _shown(_image())
     out = network.mean(shown, dose_context([None]))
     first = torch.tensor((1.7, 0.9, 0.0, -1.4)).reshape(1, 4, 1, 1, 1)
-    taken = (1.0 + first).sigmoid()
+    taken = (1.0 + first - 2.0 * shown.images[:, -4:]).sigmoid()
     expected = SD * 0.25 - (taken * shown.basis).sum(1, keepdim=True)
     assert DIRECT / SD > 100
     assert torch.allclose(out, expected, atol=2e-3)
@@ -56,6 +56,18 @@ def test_a_brighter_image_with_as_much_more_noise_looks_alike():
     # Contrasts in units of the noise, and relative to the uptake, do not change with scale.
     assert torch.allclose(one.basis[inner], two.basis[inner], rtol=0.02, atol=0.02)
     assert torch.allclose(one.images[:, 4][inner], two.images[:, 4][inner], atol=1e-3)
+
+
+def test_details_that_hold_more_than_noise_stay_before_training():
+    image = 3.0 + 0.05 * torch.randn((1, 1, 32, 32, 32), generator=GENERATOR)
+    image[:, :, 12:20, 12:20, 12:20] += 6.0
+    noise = measure_noise(image)
+    network = CorrectionNetwork((4, 4), 1).requires_grad_(False)
+    out = image + network.mean(show(image, noise), dose_context([None])) * noise.sd
+    assert float(out[0, 0, 16, 16, 16]) > 8.5
+    assert float(out[0, 0, 13, 16, 16]) > 7.5
+    quiet = (..., slice(2, 8), slice(2, 8), slice(2, 8))
+    assert float(out[quiet].std()) < 0.6 * float(image[quiet].std())
 
 
 def test_what_is_told_of_the_dose():

@@ -13,6 +13,7 @@ import typer
 from betaplus import __version__
 from betaplus.cli.benchmark import app as benchmark
 from betaplus.cli.demo import demo
+from betaplus.cli.denoise import denoise
 from betaplus.cli.doctor import doctor
 from betaplus.cli.evaluate import evaluate
 from betaplus.cli.failure import defect, mendable, one_line
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command(short_help="Posteriors of kinetic parameters, from image or curves.")(kinetics)
 app.command(short_help="Images from raw counts: OSEM, MAP-EM, BSREM, SVRG.")(reconstruct)
+app.command(short_help="Images without their noise, SUV kept.")(denoise)
 app.add_typer(simulate, name="simulate", short_help="Measurements with known truth.")
 app.command(short_help="What a file is, and everything wrong with it.")(info)
 app.command(short_help="Versions, devices, what each extra would add.")(doctor)
@@ -85,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return defect(error, arguments)
     if code == INTERRUPTED:
-        resumable = "kinetics" in arguments[:1]
+        resumable = bool({"kinetics", "denoise"} & set(arguments[:1]))
         again = "; the same command with --resume continues it" if resumable else ""
         print(f"betaplus: interrupted{again}", file=sys.stderr)
     return code

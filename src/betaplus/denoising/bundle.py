@@ -8,12 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from betaplus.core.errors import InputError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.denoising.inputs import Shown
 from betaplus.denoising.network import CorrectionNetwork
 from betaplus.generative.bundle import Bundle, find_bundle, load_bundle, load_into
 
-__all__ = ["TrainedDenoiser", "load_denoiser"]
+__all__ = ["GIVES", "TrainedDenoiser", "load_denoiser"]
+
+GIVES = {"body": "mean", "draws": "draws", "fast": "fast"}
+"""Bundle to what its network is trained for: the mean, draws, or draws in a few calls."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,16 +61,17 @@ def load_denoiser(
     """Read a denoiser from its bundle.
 
     Args:
-        name: Of the bundle.
+        name: Of the bundle: one of `GIVES`.
         explicit: The bundle itself, from ``--bundle``.
         device: Where to put it.
         bf16: Whether to compute in bfloat16.
 
     Raises:
         InputError: If the bundle is damaged or not a denoiser.
-        UsageError: If there is none of that name.
+        UsageError: If there is none of that name, or the one given is trained for something else.
     """
-    bundle = load_bundle(find_bundle("denoiser", name, explicit), "denoiser")
+    command = f"betaplus train denoiser --kind {GIVES[name]}"
+    bundle = load_bundle(find_bundle("denoiser", name, explicit, command), "denoiser")
     built, known = bundle.config.architecture, bundle.config.settings
     try:
         network = CorrectionNetwork(tuple(int(w) for w in built["widths"]), int(built["blocks"]))
@@ -77,6 +81,13 @@ def load_denoiser(
             f"bundle {bundle.path} does not describe a denoiser: {error}",
             todo="get the bundle again, or train one with betaplus train denoiser",
         ) from error
+    gives = known.get("gives", [GIVES[name]])
+    if GIVES[name] not in gives:
+        raise UsageError(
+            f"the network in {bundle.path} is trained for {' and '.join(map(str, gives))}",
+            f"expected {GIVES[name]}",
+            f"give a bundle of {command}",
+        )
     load_into(network, bundle)
     return TrainedDenoiser(
         network=network.to(device).eval().requires_grad_(False),

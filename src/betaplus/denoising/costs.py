@@ -14,17 +14,17 @@ from betaplus.engine import MemoryPlan, memory_plan
 __all__ = ["plan_memory"]
 
 # Bytes, measured on volumes of 5 to 30 million voxels and rounded up.
-_PROGRAM = 450 << 20
+_PROGRAM = 600 << 20
 _VOXEL = 44  # of the image: it, its correction, what the grid cannot hold, what is written
 _CLASSICAL_VOXEL = 44
 _DRAWN_VOXEL = 24  # mean and squares of draws, in double precision
-_CELL = 170  # a voxel of the grid: maps of the noise, what the network sees
+_CELL = 190  # a voxel of the grid: maps of the noise, what the network sees
 _CLASSICAL_CELL = 110
 _FILTER = 24  # a voxel of the image and a piece of a filter at work
 _PIECE = 8  # a voxel of the grid and a piece: it and its copy
-_TILE = 130  # a voxel of a tile: what the network sees
+_TILE = 150  # a voxel of a tile: what the network sees
 _FEATURE = 24  # a block of voxels of a tile that the stem takes together, and a channel
-_DRAW = 100  # a voxel of the grid and a draw at work
+_DRAW = 120  # a voxel of the grid and a draw at work
 _MOST_PIECES = 32  # that are thought of at a time
 
 

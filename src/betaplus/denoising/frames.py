@@ -21,7 +21,7 @@ from betaplus.denoising.costs import plan_memory
 from betaplus.denoising.device import find_device
 from betaplus.denoising.guard import guard
 from betaplus.denoising.level import noise_level
-from betaplus.denoising.method import LEARNED, SAMPLED, Denoised, Method, find_method
+from betaplus.denoising.method import BUNDLES, LEARNED, SAMPLED, Denoised, Method, find_method
 from betaplus.denoising.options import check_options, method_settings
 from betaplus.denoising.resample import Resampler, check_voxels
 from betaplus.denoising.validity import image_remarks, noise_remarks
@@ -43,7 +43,8 @@ class FrameResult:
     Attributes:
         mean: Shape (X, Y, Z) float32, in the unit of the image.
         std: SD of draws, likewise; None where there are none.
-        about: What was found, as JSON holds it: ``noise``, ``guard``.
+        about: What was found, as JSON holds it: ``noise``, ``guard``; None in a frame that was
+            left as it is, and why in ``left``.
         blocks: Pieces of it.
         resumed: Those that came from the journal.
     """
@@ -122,7 +123,7 @@ class FrameDenoiser:
         self.conversion: SuvConversion = suv_conversion(image, "SUVbw", dose=dose, weight=weight)
         self.denoiser: TrainedDenoiser | None = None
         if learned:
-            self.denoiser = load_denoiser(explicit=bundle, device=self.device, bf16=bf16)
+            self.denoiser = load_denoiser(BUNDLES[method], bundle, device=self.device, bf16=bf16)
         self.grid = GRID if self.denoiser is None else self.denoiser.voxel
         self._method: Method = kind(self.settings, *([self.denoiser] if self.denoiser else []))
         if len(image.shape) == 3:
@@ -236,7 +237,7 @@ class FrameDenoiser:
             frame: How the frame is called, if there are several.
         """
         if about["noise"] is None:
-            return [f"{frame or 'the image'} is 0 everywhere: left as it is"]
+            return [f"{frame or 'the image'} {about['left']}: left as it is"]
         said = _alarm(about["guard"])
         if self.denoiser is not None:
             said += noise_remarks(about["noise"]["typical"], self.denoiser.bundle.config)
@@ -250,15 +251,20 @@ class FrameDenoiser:
         self, t: int, raw: np.ndarray, journal: Journal | None, progress: Progress
     ) -> FrameResult:
         if not raw.any():
-            empty = np.zeros_like(raw)
-            about: dict[str, Any] = {"noise": None, "guard": None}
-            return FrameResult(
-                mean=empty, std=empty if self.draws > 1 else None, about=about, blocks=0, resumed=0
-            )
+            return self._left(raw, "is 0 everywhere")
         factors = self.conversion.factor
         factor = float(factors[t] if factors.ndim else factors)
         volume = self._volume(t, raw if factor == 1.0 else raw * np.float32(factor))
         volume.prepare(self.method in LEARNED)
+        if self.method in LEARNED and not bool(torch.isfinite(volume.shown.images).all()):
+            if len(self.image.shape) == 3:
+                name = self.image.source.name if self.image.source else "the image"
+                raise InputError(
+                    f"no noise can be measured in {name}",
+                    "expected an image of a measurement",
+                    "if it is one without noise, leave it as it is",
+                )
+            return self._left(raw, "has no noise that can be measured")
         pieces = self._method.pieces(volume)
         plan = [Block(i, (slice(i, i + 1),), (slice(i, i + 1),), self.seed) for i in range(pieces)]
         running = run(
@@ -308,6 +314,13 @@ class FrameDenoiser:
             if self.mask is None or self.mask[x, y, z]:
                 listed.append(replace(one, voxel=(x, y, z)))
         return replace(found, findings=tuple(listed)).as_dict()
+
+    def _left(self, raw: np.ndarray, why: str) -> FrameResult:
+        """Return a frame as it is."""
+        about = {"noise": None, "guard": None, "left": why}
+        std = np.zeros_like(raw) if self.draws > 1 else None
+        mean = raw.copy() if self.mask is None else np.where(self.mask, raw, np.float32(0.0))
+        return FrameResult(mean=mean, std=std, about=about, blocks=0, resumed=0)
 
     def _volume(self, t: int, suv: np.ndarray) -> Volume:
         return Volume(

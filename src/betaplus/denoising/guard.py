@@ -1,16 +1,18 @@
 r"""Hallucination guard: what a denoiser took from an image must be noise.
 
 The residual d = y - out is divided by the SD of the noise and smoothed by Gaussians of several
-widths, matched filters for lesions of about those sizes. How much such a sum of noise varies depends
-on its correlation, which the residual itself tells: each smoothed residual is divided by its robust
-local SD over some centimetres. What then stands out has structure: the image had more there than the
-output (`erased`) or less (`invented`).
+widths, matched filters for lesions of about those sizes. How much such a sum of noise varies
+depends on its correlation, which the residual itself tells: each smoothed residual is divided by
+its robust local SD over some centimetres. What then stands out has structure: the image had more
+there than the output (`erased`) or less (`invented`).
 
 Two things must be so for a finding. Its score must be above what the largest of a volume of noise
 reaches, at a family-wise error of 5 %: the expected Euler characteristic of a smooth Gaussian field
-(Worsley et al., Hum Brain Mapp 4, 58, 1996), divided among the widths, with a factor for noise that
-is not Gaussian (`MARGIN`). And the change must be a share of the uptake there: every estimate of a
-mean smooths a little at the edges of organs, which large volumes make significant but not relevant.
+(Worsley et al., Hum Brain Mapp 4, 58, 1996), divided among widths and signs, bent for the long
+upper tail of noise at low doses, with a margin for the rest. And the change must be a share of the
+uptake there: every estimate of a mean smooths a little at the edges of organs, which large volumes
+make significant but not relevant. Narrower filters than 12 mm see tails that vary from place to
+place and need far higher limits; wide changes of low contrast are for `guard_regions`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from betaplus.denoising.residual import (
 __all__ = ["Finding", "Guard", "GuardSettings", "guard", "search_mask"]
 
 _BODY_WIDTH = 10.0  # mm
-_BODY = 0.03  # of the level of the brightest twentieth: below it there is nothing to find
+_BODY = 0.05  # of the level of the brightest twentieth: below it there is nothing to find
 _BRIGHT = 0.95
 _SAMPLE = 1_000_003
 
@@ -59,9 +61,9 @@ class GuardSettings:
         most: Findings that are listed.
     """
 
-    widths: tuple[float, ...] = (9.0, 12.0, 18.0)
+    widths: tuple[float, ...] = (12.0, 18.0)
     error: float = 0.05
-    margin: float = 1.3
+    margin: float = 1.25
     change: float = 0.35
     reach: float = 30.0
     most: int = 50
@@ -77,6 +79,7 @@ class Finding:
         voxel: Indices.
         width: Of the filter that it answers to most [mm].
         z: Score, above 0.
+        limit: What z had to exceed there.
         change: Of the uptake, smoothed by that filter: image minus output [SUV].
         uptake: Of the output, likewise [SUV].
     """
@@ -86,6 +89,7 @@ class Finding:
     voxel: tuple[int, int, int]
     width: float
     z: float
+    limit: float
     change: float
     uptake: float
 
@@ -95,7 +99,7 @@ class Guard:
     """What the guard found.
 
     Attributes:
-        findings: Highest score first.
+        findings: Clearest first: highest score over its limit.
         thresholds: Of the score, for each width: of what was erased, and invented.
         widths: Of the filters [mm].
         volume: That was searched [mL].
@@ -128,6 +132,7 @@ class Guard:
                     "voxel": list(f.voxel),
                     "width_mm": f.width,
                     "z": round(f.z, 2),
+                    "limit": round(f.limit, 2),
                     "change_suv": round(f.change, 4),
                     "uptake_suv": round(f.uptake, 4),
                 }
@@ -217,6 +222,7 @@ def _peaks(
                 voxel=(place[0], place[1], place[2]),
                 width=width,
                 z=float(size[at]),
+                limit=limits[0] if float(z[at]) > 0 else limits[1],
                 change=float(before[at] - after[at]),
                 uptake=float(after[at]),
             )
@@ -225,9 +231,9 @@ def _peaks(
 
 
 def _merged(found: list[Finding], voxel: Sequence[float]) -> list[Finding]:
-    """Return the highest of findings of one sign whose filters overlap, highest first."""
+    """Return the clearest of findings of one sign whose filters overlap, clearest first."""
     kept: list[Finding] = []
-    for one in sorted(found, key=lambda f: (-f.z, f.voxel, f.width)):
+    for one in sorted(found, key=lambda f: (-f.z / f.limit, f.voxel, f.width)):
         if not any(
             one.sign == other.sign
             and math.dist(*(np.multiply(f.voxel, voxel) for f in (one, other)))

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from betaplus.denoising.noise import NoiseMaps
+from betaplus.denoising.noise import NoiseMaps, smoothed
 
 __all__ = ["BASIS", "CHANNELS", "CONTEXT", "Shown", "dose_context", "show"]
 
 BASIS = 4
 """Details of an image, see `betaplus.denoising.noise`."""
-CHANNELS = 2 * BASIS + 1
+CHANNELS = 3 * BASIS + 1
 """Images that the network is shown."""
 CONTEXT = 2
 """Numbers of `dose_context`."""
 
 _MOST = 40.0
+_TINY = 1e-6
+_EXCESS = (-2.0, 6.0)
 _DECADES = math.log(100.0)
 
 
@@ -32,7 +34,8 @@ class Shown:
     """A noisy image as the network sees it.
 
     Attributes:
-        images: Shape (B, 9, X, Y, Z), of order 1.
+        images: Shape (B, 13, X, Y, Z), of order 1; the last four are logarithms of how much more
+            each detail holds around a place than noise alone would.
         basis: Details in units of the noise, bounded by 40, shape (B, 4, X, Y, Z).
     """
 
@@ -63,9 +66,19 @@ def show(image: Tensor, noise: NoiseMaps) -> Shown:
         (image - noise.mean) / noise.scale,
         (noise.scale / sd).log(),
         noise.bands[:, 1:],
+        excess(basis, noise),
     ]
     bounded = _MOST * (basis / _MOST).tanh()
     return Shown(images=torch.cat(images, 1), basis=bounded)
+
+
+def excess(basis: Tensor, noise: NoiseMaps) -> Tensor:
+    """Return the logarithm of the local SD of each detail over that of noise, like `basis`."""
+    around = [
+        smoothed(basis[:, k : k + 1].square(), 2**k) / noise.bands[:, k : k + 1].square()
+        for k in range(BASIS)
+    ]
+    return (0.5 * (torch.cat(around, 1) + _TINY).log()).clamp(*_EXCESS)
 
 
 def dose_context(fractions: list[float | None]) -> Tensor:

@@ -1,10 +1,10 @@
 r"""Intervals of region means that hold the truth as often as they say, whatever the network.
 
-A region's score is |truth - estimate| / SD. Split conformal prediction (Vovk, Gammerman and Shafer,
-Algorithmic Learning in a Random World, 2005; Lei et al., JASA 113, 1094, 2018) takes a quantile of
-the scores of calibration subjects as the factor on the SD of a new one. Regions of one subject share
-its noise, its size and the network's errors on it, so subjects are exchangeable and regions are not.
-Two kinds of factor follow:
+A region's score is |truth - estimate| / SD. Split conformal prediction (Vovk, Gammerman and
+Shafer, Algorithmic Learning in a Random World, 2005; Lei et al., JASA 113, 1094, 2018) takes a
+quantile of the scores of calibration subjects as the factor on the SD of a new one. Regions of one
+subject share its noise, its size and the network's errors on it, so subjects are exchangeable and
+regions are not. Two kinds of factor follow:
 
 - one region of a new subject, whichever it is, is held with the level (hierarchical conformal
   prediction: Lee, Barber and Willett, arXiv 2306.06342): the quantile is taken over
@@ -133,7 +133,7 @@ def conformal_factor(
 
 
 def _weighted_quantile(scores: np.ndarray, votes: np.ndarray, level: float) -> float:
-    """Return the least score that a share `level` of the votes reaches; one vote is for infinity."""
+    """Return the least score that a share of the votes reaches; one vote is for infinity."""
     order = np.argsort(scores, kind="stable")
     reached = np.cumsum(votes[order])
     wanted = level * (votes.sum() + 1.0)

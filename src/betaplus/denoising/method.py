@@ -14,10 +14,20 @@ from betaplus.core.errors import UsageError
 if TYPE_CHECKING:
     from betaplus.denoising.volume import Volume
 
-__all__ = ["LEARNED", "METHODS", "SAMPLED", "Denoised", "Method", "check_share", "find_method"]
+__all__ = [
+    "BUNDLES",
+    "LEARNED",
+    "METHODS",
+    "SAMPLED",
+    "Denoised",
+    "Method",
+    "check_share",
+    "find_method",
+]
 
 METHODS = {
     "mmse": "betaplus.denoising.mmse:Mmse",
+    "consistency": "betaplus.denoising.consistency:Consistency",
     "ddim": "betaplus.denoising.sampled:Ddim",
     "ddpm": "betaplus.denoising.sampled:Ddpm",
     "gaussian": "betaplus.denoising.classical:Gaussian",
@@ -25,10 +35,13 @@ METHODS = {
 }
 """Name to class; a new method is a new file and one line here."""
 
-LEARNED = ("mmse", "ddim", "ddpm")
+BUNDLES = {"mmse": "body", "consistency": "fast", "ddim": "draws", "ddpm": "draws"}
+"""Name of the bundle that a method wants."""
+
+LEARNED = tuple(BUNDLES)
 """Methods that need a network: they are made from settings and a `TrainedDenoiser`."""
 
-SAMPLED = ("ddim", "ddpm")
+SAMPLED = ("consistency", "ddim", "ddpm")
 """Methods that draw, and so have an SD."""
 
 

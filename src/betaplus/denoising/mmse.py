@@ -11,6 +11,7 @@ import torch
 from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.inputs import Shown
 from betaplus.denoising.method import Denoised, check_share
+from betaplus.denoising.tiles import even_tiles
 from betaplus.denoising.volume import Volume
 from betaplus.generative.tiling import TilePlan, fuse, plan_tiles
 
@@ -22,7 +23,7 @@ class MmseSettings:
     """Settings of `mmse`.
 
     Attributes:
-        tile: Edge of tiles [voxels of the network].
+        tile: Largest edge of tiles [voxels of the network].
         overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
         high_band: Share of the noise that the network's grid cannot hold which is taken away.
     """
@@ -64,6 +65,7 @@ class Mmse:
         return Denoised(mean=volume.corrected(fuse(self._plan(volume), tiles)))
 
     def _plan(self, volume: Volume) -> TilePlan:
-        shape = tuple(volume.coarse.shape[2:])
+        shape, s = tuple(volume.coarse.shape[2:]), self.settings
         multiple = self.denoiser.network.size.multiple
-        return plan_tiles(shape, self.settings.tile, self.settings.overlap, multiple)
+        tile = even_tiles(shape, s.tile, s.overlap, multiple)
+        return plan_tiles(shape, tile, s.overlap, multiple)

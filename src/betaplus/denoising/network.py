@@ -4,11 +4,11 @@ The correction z = (clean - noisy) / n, with n the SD of the noise, is linear in
 given the noisy image leads to the mean of the clean one, no logarithm bends it, and nothing is
 clipped. Noise is not drawn voxel by voxel but put together: the network says, place by place, how
 much of each detail of the image goes, and adds what no detail holds,
-F = f_0 - w sum_k f_k e_k, with e_k the details over n and f_k from 0 to 1. With one and the same
-f_k everywhere that is a linear filter, and before training it is one. EDM's preconditioning (Karras
-et al., NeurIPS 2022) makes it a denoiser of z + sigma noise, w = sigma^2 / (sigma^2 + SD^2) leaves
-details to where z itself says little; at the level `DIRECT` it is shown no z and asked for the
-mean.
+F = f_0 - w sum_k f_k e_k, with e_k the details over n and f_k from 0 to 1. Before training f_k
+falls where a detail holds more than noise would, and the network is a local Wiener filter in bands.
+EDM's preconditioning (Karras et al., NeurIPS 2022) makes it a denoiser of z + sigma noise,
+w = sigma^2 / (sigma^2 + SD^2) leaves details to where z itself says little; at the level `DIRECT`
+it is shown no z and asked for the mean.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ SD = 0.7
 """Standard deviation of z."""
 
 _GAIN = 4.0
+_STEEP = 2.0  # odds of a detail to go fall with the square of what it holds
 _FIRST = (1.7, 0.9, 0.0, -1.4)  # logits of what of each detail goes before training
 
 
@@ -65,7 +66,8 @@ class CorrectionNetwork(nn.Module):
         total = (spread**2 + SD**2).sqrt()
         out = self.network(torch.cat([z / total, shown.images], 1), sigma.log() / 4, told)
         first = out.new_tensor(_FIRST).reshape(1, -1, 1, 1, 1)
-        taken = (_GAIN * out[:, 1:] + first).sigmoid() / SD
+        wiener = first - _STEEP * shown.images[:, -BASIS:]
+        taken = (_GAIN * out[:, 1:] + wiener).sigmoid() / SD
         field = out[:, :1] - (spread / total) ** 2 * (taken * shown.basis).sum(1, keepdim=True)
         return (SD / total) ** 2 * z + spread * SD / total * field
 

@@ -3,9 +3,11 @@ r"""How noisy an image is, and how, read from the image itself.
 The SD of noise in images of ordered-subsets expectation maximisation rises with the uptake around,
 .. math:: n(v) = L(v)\, r(v)^{p}, \quad r = \sqrt{m^2 + m_0^2},
 where m is a mean over about 1 cm. L comes from four bands of the image, each the difference of two
-smoothings with the binomial filter (Starck and Murtagh's "a trous" transform): edges of organs are
-in them too, but few, and their part is bounded by a multiple of the median. What the bands hold of
-each other says how noise is correlated.
+smoothings with the binomial filter (Starck and Murtagh's "a trous" transform). Edges of organs are
+in them too: roots are averaged, in which what is few and large weighs little, and the level of a
+band is bounded by multiples of what it is in the quiet parts of the scan, since noise over uptake
+does not change much from place to place, but a brain is all edges. What the bands hold of each
+other says how noise is correlated.
 """
 
 from __future__ import annotations
@@ -17,22 +19,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["EXPONENT", "NoiseMaps", "measure_noise"]
+__all__ = ["BANDS", "EXPONENT", "NoiseMaps", "measure_noise", "noise_level", "smoothed"]
 
 EXPONENT = 0.7
 """p; real images have 0.5 to 0.8."""
 
+BANDS = 4
+"""Details of an image."""
+
 _FLOOR = 0.05  # m_0 [SUV]
-_BANDS = 4
 _MEAN = 2  # smoothings that make the mean
 _POOL = 4  # voxels that are one for maps of the level
 _POOL_STEPS = 4  # of the binomial filter there: standard deviation 1.4 of them
-_MOST = 4.0  # times the median
 _BODY = 0.1  # of the level of the brightest twentieth: below it an image is air
 _BRIGHT = 0.95
-_MEAN_OF_NORMAL = 0.79788  # of its absolute value
-_MEDIAN_OF_NORMAL = 0.67449
-_LEAST = 1e-4  # L at least
+_QUIETEST = 0.15  # quantile
+_LOW, _HIGH = 0.6, 1.8  # times that: what the level may be anywhere
+_THIN, _FULL = 1e-3, 0.02  # shares of the body in a neighbourhood
+_ROOT_OF_NORMAL = 0.67600  # squared mean of the root of its absolute value
+_MEDIAN_OF_NORMAL = 0.67449  # of its absolute value
+_LEAST = 1e-4  # level of a band at least
 _SAMPLE = 1_000_003  # voxels of which quantiles are taken
 
 
@@ -44,7 +50,8 @@ class NoiseMaps:
         mean: m [SUV].
         scale: r [SUV].
         level: L.
-        bands: Share of each band in L, shape (B, 4, X, Y, Z); their squares sum to 1.
+        bands: Level of each band over L, shape (B, 4, X, Y, Z); the squares of the first two, which
+            hold nearly all noise, sum to 1.
         details: What each smoothing takes away, finest first, likewise [SUV].
     """
 
@@ -60,38 +67,75 @@ class NoiseMaps:
         return self.level * self.scale**EXPONENT
 
 
-def measure_noise(image: Tensor) -> NoiseMaps:
+def measure_noise(image: Tensor, quiet: Tensor | None = None) -> NoiseMaps:
     """Return the noise of images.
 
     Args:
         image: Shape (B, 1, X, Y, Z) [SUV], voxels of the denoiser.
+        quiet: Level of each band where a scan has least structure, shape (B, 4), if the image is a
+            part of that scan; measured on the image itself if None.
     """
     smooth = [image]
-    for band in range(_BANDS):
-        smooth.append(_binomial(smooth[-1], 2**band))
+    for band in range(BANDS):
+        smooth.append(smoothed(smooth[-1], 2**band))
     mean = smooth[_MEAN]
     scale = (mean.square() + _FLOOR**2).sqrt()
     power = scale**EXPONENT
     inside = torch.stack([_inside(item) for item in mean])
-    details = [finer - coarser for finer, coarser in itertools.pairwise(smooth)]
-    sizes, whole = [], []
-    for detail in details:
-        size = detail.abs() / power
-        typical = torch.stack([_typical(s, i) for s, i in zip(size, inside, strict=True)])
-        typical = typical.reshape(-1, 1, 1, 1, 1)
-        sizes.append(torch.minimum(size, _MOST * typical) * inside)
-        whole.append(typical)
-    near = _around(torch.cat([inside.float(), *sizes], 1))
-    known = (near[:, :1] * 50.0).clamp(max=1.0)  # far from the body that of all of it
-    near = near[:, 1:] / near[:, :1].clamp_min(1e-3) / _MEAN_OF_NORMAL
-    bands = known * near + (1.0 - known) * torch.cat(whole, 1)
-    total = bands.square().sum(1, keepdim=True).clamp_min(_LEAST**2).sqrt()
+    details = torch.cat([finer - coarser for finer, coarser in itertools.pairwise(smooth)], 1)
+    roots = (details.abs() / power).sqrt() * inside
+    near = _around(torch.cat([inside.float(), roots], 1))
+    share = near[:, :1]
+    near = (near[:, 1:] / share.clamp_min(_THIN)).square() / _ROOT_OF_NORMAL
+    if quiet is None:
+        quiet = torch.stack([_quiet(n, s) for n, s in zip(near, share, strict=True)])
+    least = _bounded(quiet).reshape(len(image), BANDS, 1, 1, 1)
+    known = (share / _FULL).clamp(max=1.0)  # far from the body that of the scan
+    bands = known * near.clamp(_LOW * least, _HIGH * least) + (1.0 - known) * least
+    total = bands[:, :2].square().sum(1, keepdim=True).sqrt()
     total, bands = (
         functional.interpolate(t, image.shape[2:], mode="trilinear") for t in (total, bands)
     )
-    return NoiseMaps(
-        mean=mean, scale=scale, level=total, bands=bands / total, details=torch.cat(details, 1)
-    )
+    return NoiseMaps(mean=mean, scale=scale, level=total, bands=bands / total, details=details)
+
+
+def noise_level(image: Tensor, noise: Tensor) -> Tensor:
+    """Return the level of each band of known noise: medians over the body, shape (4,).
+
+    Args:
+        image: With the noise, shape (1, 1, X, Y, Z) [SUV].
+        noise: Alone, likewise.
+    """
+    around = [image, noise]
+    levels = []
+    for band in range(BANDS):
+        coarser = smoothed(torch.cat(around), 2**band)
+        levels.append((around[1] - coarser[1:]).abs())
+        around = [coarser[:1], coarser[1:]]
+        if band + 1 == _MEAN:
+            mean = coarser[:1]
+    power = (mean.square() + _FLOOR**2) ** (EXPONENT / 2)
+    inside = _inside(mean)
+    inside = inside if bool(inside.any()) else torch.ones_like(inside)
+    return torch.stack([(x / power)[inside].median() / _MEDIAN_OF_NORMAL for x in levels])
+
+
+def _bounded(quiet: Tensor) -> Tensor:
+    """Return levels of bands, shape (B, 4), the coarse ones no more than noise would have there.
+
+    Noise of neighbouring places forgets itself: white noise has 0.3 times the level in the next
+    band, through the widest post-filter 0.6 and then 0.4 times.
+    """
+    bands = [quiet[:, k].clamp_min(_LEAST) for k in range(BANDS)]
+    for k, share in ((2, 0.6), (3, 0.4)):
+        bands[k] = torch.minimum(bands[k], share * bands[k - 1])
+    return torch.stack(bands, 1)
+
+
+def _quiet(near: Tensor, share: Tensor) -> Tensor:
+    """Return a low quantile of the level of each band, shape (4,)."""
+    body = (share[0] > 0.5) if bool((share[0] > 0.5).any()) else torch.ones_like(share[0]) > 0
+    return torch.stack([torch.quantile(_some(band[body]), _QUIETEST) for band in near])
 
 
 def _inside(mean: Tensor) -> Tensor:
@@ -104,22 +148,16 @@ def _some(values: Tensor) -> Tensor:
     return flat[:: max(1, flat.numel() // _SAMPLE + 1)]
 
 
-def _typical(size: Tensor, inside: Tensor) -> Tensor:
-    """Return the SD of what has these absolute values, from their median."""
-    values = size[inside] if bool(inside.any()) else size
-    return _some(values).median() / _MEDIAN_OF_NORMAL
-
-
 def _around(x: Tensor) -> Tensor:
     """Return means over a few centimetres, on a grid of fewer voxels."""
     edges = [min(_POOL, n) for n in x.shape[2:]]
     x = functional.avg_pool3d(x, edges, edges, ceil_mode=True, count_include_pad=False)
     for _ in range(_POOL_STEPS):
-        x = _binomial(x, 1)
+        x = smoothed(x, 1)
     return x
 
 
-def _binomial(x: Tensor, step: int) -> Tensor:
+def smoothed(x: Tensor, step: int) -> Tensor:
     """Return x smoothed by (1, 2, 1) / 4 along each axis, with neighbours a step away."""
     for axis in (2, 3, 4):
         n = x.shape[axis]

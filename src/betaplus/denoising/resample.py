@@ -1,9 +1,9 @@
 r"""From an image to the grid of the network and back, as a correction.
 
-The output is out = y + R^-1 c with c = f(R y) - R y, the correction that a network f makes on a grid
-of isotropic voxels: what it leaves alone is left alone to the last bit, whatever the grids, and
-nothing that the grid cannot hold is lost. The noise that the grid cannot hold, where the image's
-voxels are finer, is taken out apart (`shrink_high_band`).
+The output is out = y + R^-1 c with c = f(R y) - R y, the correction that a network f makes on a
+grid of isotropic voxels: what it leaves alone is left alone to the last bit, whatever the grids,
+and nothing that the grid cannot hold is lost. The noise that the grid cannot hold, where the
+image's voxels are finer, is taken out apart (`shrink_high_band`).
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ class Resampler:
         grid_voxel: Edge of the grid's voxels [mm].
     """
 
-    def __init__(
-        self, shape: Sequence[int], voxel: Sequence[float], grid_voxel: float
-    ) -> None:
+    def __init__(self, shape: Sequence[int], voxel: Sequence[float], grid_voxel: float) -> None:
         self.shape, self.voxel = tuple(shape), tuple(float(v) for v in voxel)
         self.grid_voxel = float(grid_voxel)
         self.grid_shape = tuple(

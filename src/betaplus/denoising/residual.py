@@ -4,8 +4,8 @@ How much a sum of correlated noise varies is not derived but seen: each smoothed
 by its robust local SD. The largest score of a volume of Gaussian noise is above u with probability
 about
 .. math:: R\, (4 \ln 2)^{3/2} (2 \pi)^{-2} (u^2 - 1) e^{-u^2 / 2}
-(Worsley et al., Hum Brain Mapp 4, 58, 1996), with R the volume in units of the field's widths, which
-come from the differences of neighbours.
+(Worsley et al., Hum Brain Mapp 4, 58, 1996), with R the volume in units of the field's widths,
+which come from the differences of neighbours.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["bend", "largest_score", "lean", "resels", "scores", "smoothed", "whi
 
 _MEDIAN_OF_NORMAL = 0.67449
 _SAMPLE = 1_000_003
-_TAIL = 0.005  # quantile whose distances from 0 tell how skewed scores are
+_TAIL = 0.02  # quantile whose distances from 0 tell how skewed scores are
 _MOST_LEAN = 0.5
-_NORMAL_TAIL = 2.57583  # of a standard normal value
+_NORMAL_TAIL = 2.05375  # of a standard normal value
 _PER_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 
@@ -34,9 +34,7 @@ def whitened(noisy: Tensor, output: Tensor, sd: Tensor) -> Tensor:
     return torch.where(sd > 0, (noisy - output) / sd.clamp_min(1e-12), 0.0)
 
 
-def smoothed(
-    x: Tensor, voxel: Sequence[float], width: float, *, zeros: bool = False
-) -> Tensor:
+def smoothed(x: Tensor, voxel: Sequence[float], width: float, *, zeros: bool = False) -> Tensor:
     """Return a volume (1, 1, X, Y, Z) through a Gaussian.
 
     Args:

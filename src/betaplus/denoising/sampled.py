@@ -1,4 +1,4 @@
-"""Draws from the posterior: `consistency`, `ddim` and `ddpm`.
+"""Draws from the posterior: what its methods share, `ddim` and `ddpm`.
 
 Every step of a sampler blends the estimates of all tiles, and the noise belongs to voxels, not to
 tiles, so that draws have no seams.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,15 +19,25 @@ from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.inputs import BASIS, Shown
 from betaplus.denoising.method import Denoised, check_share
 from betaplus.denoising.network import LEVELS
+from betaplus.denoising.tiles import even_tiles
 from betaplus.denoising.volume import Volume
 from betaplus.generative.keyed_noise import keyed_noises
 from betaplus.generative.samplers import ancestral, ddim
 from betaplus.generative.schedules import cosine_levels, ddpm_levels
 from betaplus.generative.tiled_denoiser import TiledDenoiser
 
-__all__ = ["Ddim", "DdimSettings", "Ddpm", "DdpmSettings"]
+__all__ = ["Ddim", "DdimSettings", "Ddpm", "DdpmSettings", "DrawSettings", "Sampled", "check_number"]
 
 _MOST = 10_000
+
+
+class DrawSettings(Protocol):
+    """What the settings of all methods that draw have, see `DdimSettings`."""
+
+    samples: int
+    tile: int
+    overlap: int
+    high_band: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +47,7 @@ class DdimSettings:
     Attributes:
         samples: Draws; what is returned is their mean.
         steps: Calls of the network a draw.
-        tile: Edge of tiles [voxels of the network].
+        tile: Largest edge of tiles [voxels of the network].
         overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
         high_band: Share of the noise that the network's grid cannot hold which is taken away.
     """
@@ -58,7 +69,7 @@ class DdpmSettings:
     Attributes:
         samples: Draws; what is returned is their mean.
         steps: Calls of the network a draw.
-        tile: Edge of tiles [voxels of the network].
+        tile: Largest edge of tiles [voxels of the network].
         overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
         high_band: Share of the noise that the network's grid cannot hold which is taken away.
     """
@@ -73,18 +84,31 @@ class DdpmSettings:
         _check(self)
 
 
+def check_number(name: str, number: int, most: int = _MOST) -> None:
+    """Refuse a setting that is not from 1 to `most`.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    if not 1 <= number <= most:
+        raise UsageError(f"{name} is {number}", f"expected 1 to {most}")
+
+
 def _check(settings: DdimSettings | DdpmSettings) -> None:
-    for name in ("samples", "steps"):
-        number = getattr(settings, name)
-        if not 1 <= number <= _MOST:
-            raise UsageError(f"{name} is {number}", f"expected 1 to {_MOST}")
+    check_number("samples", settings.samples)
+    check_number("steps", settings.steps)
     check_share(settings.high_band)
 
 
-class _Sampled:
-    """What the methods share. A piece is a draw."""
+class Sampled:
+    """What the methods share. A piece is a draw.
 
-    def __init__(self, settings: DdimSettings | DdpmSettings, denoiser: TrainedDenoiser) -> None:
+    Args:
+        settings: Of the method.
+        denoiser: The network.
+    """
+
+    def __init__(self, settings: DrawSettings, denoiser: TrainedDenoiser) -> None:
         self.settings, self.denoiser = settings, denoiser
 
     def pieces(self, volume: Volume) -> int:
@@ -107,7 +131,8 @@ class _Sampled:
         std = np.sqrt(total / (len(pieces) - 1)).astype(np.float32) if len(pieces) > 1 else None
         return Denoised(mean=mean.astype(np.float32), std=std)
 
-    def _tiled(self, volume: Volume) -> TiledDenoiser:
+    def tiled(self, volume: Volume) -> TiledDenoiser:
+        """Return the denoiser of z of the whole volume."""
         shown, device, told = volume.shown, self.denoiser.device, volume.told
 
         def denoised(z: Tensor, sigma: Tensor, beside: Tensor) -> Tensor:
@@ -116,39 +141,44 @@ class _Sampled:
             level = sigma.reshape(-1).float().to(device)
             return self.denoiser.estimate(z.to(device), level, tile, told.to(device)).cpu()
 
+        multiple, s = self.denoiser.network.size.multiple, self.settings
+        tile = even_tiles(volume.coarse.shape[2:], s.tile, s.overlap, multiple)
         return TiledDenoiser(
             denoised=denoised,
-            tile=self.settings.tile,
-            overlap=self.settings.overlap,
-            multiple=self.denoiser.network.size.multiple,
+            tile=(tile[0], tile[1], tile[2]),
+            overlap=s.overlap,
+            multiple=multiple,
             condition=torch.cat([shown.images, shown.basis], 1),
         )
 
-    def _noises(self, volume: Volume, index: int) -> Iterator[Tensor]:
+    def noises(self, volume: Volume, index: int) -> Iterator[Tensor]:
+        """Yield the noises of a draw, one a step, keyed by voxel, frame and draw."""
         shape = tuple(volume.coarse.shape[2:])
         return keyed_noises(volume.seed, index, (0, 0, 0), shape, items=(volume.frame,))
 
 
-class Ddim(_Sampled):
+class Ddim(Sampled):
     """DDIM (Song et al., ICLR 2021) on cosine levels."""
 
     Settings = DdimSettings
+    settings: DdimSettings
 
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return a draw of z, shape (1, 1, x, y, z)."""
         levels = cosine_levels(self.settings.steps, LEVELS[0], LEVELS[1])
-        noises = self._noises(volume, index)
-        return ddim(self._tiled(volume), levels, noises).numpy()
+        noises = self.noises(volume, index)
+        return ddim(self.tiled(volume), levels, noises).numpy()
 
 
-class Ddpm(_Sampled):
+class Ddpm(Sampled):
     """Ancestral sampling (Ho et al., NeurIPS 2020) on the published linear schedule."""
 
     Settings = DdpmSettings
+    settings: DdpmSettings
 
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return a draw of z, shape (1, 1, x, y, z)."""
         levels = ddpm_levels(self.settings.steps)
         levels = levels[levels <= LEVELS[1]]  # above it noise hides all of z
-        noises = self._noises(volume, index)
-        return ancestral(self._tiled(volume), levels, noises).numpy()
+        noises = self.noises(volume, index)
+        return ancestral(self.tiled(volume), levels, noises).numpy()

@@ -79,7 +79,7 @@ def _matrix(
     *,
     quadratic: bool = False,
 ) -> Tensor:
-    """Return weights of n voxels at places, rows that sum to 1; beyond the ends the last goes on."""
+    """Return weights of n voxels at places; beyond the ends the last voxel goes on."""
     weights = np.zeros((place.size, n))
     at = np.floor(place - reach).astype(np.int64)[:, None] + np.arange(int(np.ceil(2 * reach)) + 2)
     shift = at - place[:, None]

@@ -38,7 +38,9 @@ class HeldShare:
     count: int
 
 
-def interval_score(low: np.ndarray, high: np.ndarray, truth: np.ndarray, level: float) -> np.ndarray:
+def interval_score(
+    low: np.ndarray, high: np.ndarray, truth: np.ndarray, level: float
+) -> np.ndarray:
     """Return the interval score of each interval, of the shape of the truths; less is better.
 
     Args:

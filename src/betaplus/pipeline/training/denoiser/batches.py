@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from betaplus.denoising.inputs import dose_context, show
-from betaplus.denoising.noise import measure_noise
+from betaplus.denoising.noise import NoiseMaps, measure_noise, noise_level
 from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import random_dose, random_filter
@@ -21,6 +21,9 @@ __all__ = ["Item", "ItemBatches", "make_item"]
 _UNTOLD = 0.5  # share of items whose dose the network is not told
 _BRIGHTNESS = (0.6, 1.6)
 _AIR = 0.05  # SUV: of a part that is nearly all air
+_AT_HOTTEST = 0.25  # share of parts around the hottest voxel of a box
+_PART_OF_SCAN = (-0.6, 0.2)  # logarithm of the level in the quiet of a scan over that of a part
+_ANATOMY = (0.08, 0.08, 0.1, 0.14)  # levels of bands in the quiet of scans without noise
 _TRIES = 4  # at one that is not
 
 
@@ -60,6 +63,21 @@ def make_item(
     return Item(noisy=noisy, clean=clean, dose=dose)
 
 
+def scan_level(noisy: Tensor, noise: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw what `measure_noise` would find where the whole scan is quiet, shape (1, 4).
+
+    That is noise like that of this part, within a factor, and what is left of anatomy there.
+
+    Args:
+        noisy: A part of the scan, shape (1, 1, X, Y, Z) [SUV].
+        noise: Its noise, likewise.
+        rng: Generator.
+    """
+    own = noise_level(noisy, noise) * float(np.exp(rng.uniform(*_PART_OF_SCAN)))
+    anatomy = torch.tensor(_ANATOMY) * float(rng.uniform(0.5, 1.2))
+    return (own.square() + anatomy.square()).sqrt()[None]
+
+
 class ItemBatches:
     """What the network is trained with.
 
@@ -77,17 +95,41 @@ class ItemBatches:
         """Draw n items and return those of a process.
 
         Returns:
-            ``z``, shape (n, 1, edge, edge, edge); ``images`` (n, 9, ...) and ``basis`` (n, 4, ...),
-            what the network is shown; ``told`` (n, 2).
+            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 13, ...) and ``basis``
+            (n, 4, ...), what the network is shown; ``told`` (n, 2).
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
         made = [self._draw(np.random.default_rng(int(key))) for key in keys]
         return {name: torch.cat([item[name] for item in made]) for name in made[0]}
 
+    def noise_range(self, n: int, generator: Generator) -> tuple[float, float]:
+        """Return the 1st and 99th percentile of the noise level of n items [SUV at 1 SUV]."""
+        keys = torch.randint(2**62, (n,), generator=generator)
+        found = [self._item(np.random.default_rng(int(key)))[2] for key in keys]
+        levels = [float(noise.level.median()) for noise in found]
+        low, high = np.quantile(levels, (0.01, 0.99))
+        return float(low), float(high)
+
     def _draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        item, clean, noise = self._item(rng)
+        noisy = item.noisy[None, None]
+        first, last = self.plan.margin, self.plan.margin + self.plan.edge
+        inner = (slice(first, last),) * 3
+        shown = show(noisy, noise)[inner]
+        sd = noise.sd[(..., *inner)]
+        told = None if rng.random() < _UNTOLD else item.dose
+        return {
+            "z": (clean - noisy)[(..., *inner)] / sd,
+            "sd": sd / sd.square().mean().sqrt(),
+            "images": shown.images,
+            "basis": shown.basis,
+            "told": dose_context([told]),
+        }
+
+    def _item(self, rng: np.random.Generator) -> tuple[Item, Tensor, NoiseMaps]:
+        """Draw an item; return it, its clean image (1, 1, ...) and the noise of the noisy one."""
         plan = self.plan
-        wide = plan.edge + 2 * plan.margin
-        box = self._box(rng, wide)
+        box = self._box(rng, plan.edge + 2 * plan.margin)
         axes = [axis for axis in range(1, 4) if rng.random() < 0.5]
         box = np.ascontiguousarray(np.flip(box, axes)) if axes else box
         item = make_item(
@@ -95,23 +137,19 @@ class ItemBatches:
             float(rng.uniform(*_BRIGHTNESS)),
         )  # fmt: skip
         noisy, clean = item.noisy[None, None], item.clean[None, None]
-        noise = measure_noise(noisy)
-        inner = (slice(plan.margin, plan.margin + plan.edge),) * 3
-        shown = show(noisy, noise)[inner]
-        told = None if rng.random() < _UNTOLD else item.dose
-        return {
-            "z": ((clean - noisy) / noise.sd)[(..., *inner)],
-            "images": shown.images,
-            "basis": shown.basis,
-            "told": dose_context([told]),
-        }
+        return item, clean, measure_noise(noisy, scan_level(noisy, noisy - clean, rng))
 
     def _box(self, rng: np.random.Generator, edge: int) -> np.ndarray:
         for _ in range(_TRIES):
             boxes = self.corpus.volume(int(rng.integers(len(self.corpus.files))))
-            low = rng.integers(0, boxes.shape[2] - edge + 1, 3)
+            whole = boxes[int(rng.integers(len(boxes)))]
+            low = rng.integers(0, whole.shape[1] - edge + 1, 3)
+            if rng.random() < _AT_HOTTEST:
+                hottest = np.unravel_index(int(np.argmax(whole[0])), whole.shape[1:])
+                low = np.array(hottest) - rng.integers(0, edge, 3)
+                low = np.clip(low, 0, whole.shape[1] - edge)
             part = (slice(None), *(slice(start, start + edge) for start in low))
-            box = np.asarray(boxes[int(rng.integers(len(boxes)))][part])
+            box = np.asarray(whole[part])
             if float(box[0].mean(dtype=np.float32)) > _AIR:
                 break
         return box

@@ -2,8 +2,9 @@
 
 A part of the items trains the mean of z given the noisy image: the network is shown no z, and its
 squared error counts relative to the noise of the item, so that little noise is learned as well as
-much. The others train draws of z given the noisy image, by the loss of diffusion models; an item
-whose noise was underestimated does not count for more.
+much: half of it in units of the noise, half in SUV, where hot organs weigh. The others train draws
+of z given the noisy image, by the loss of diffusion models; an item whose noise was underestimated
+does not count for more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def correction_loss(
 
     Args:
         network: The denoiser of z.
-        batch: ``z``; ``images`` and ``basis``, what is shown; ``told``.
+        batch: ``z``; ``images`` and ``basis``, what is shown; ``told``; ``sd``, n over its root
+            mean square in the item.
         share: Of items that train the mean.
         levels: Noise levels of the others.
         generator: On the CPU.
@@ -44,8 +46,10 @@ def correction_loss(
     spread = sigma.reshape(-1, 1, 1, 1, 1)
     seen = torch.where(means.reshape(-1, 1, 1, 1, 1), torch.zeros_like(z), z + spread * noise)
     shown = Shown(images=batch["images"], basis=batch["basis"])
-    error = (network(seen, sigma, shown, batch["told"]) - z).square().mean(axes)
-    size = z.square().mean(axes).clamp_min(_LEAST)
+    square = (network(seen, sigma, shown, batch["told"]) - z).square()
+    error, size = square.mean(axes), z.square().mean(axes).clamp_min(_LEAST)
     usual = (sigma**2 + SD**2) / (sigma * SD) ** 2 * (SD**2 / size).clamp(max=1.0)
-    weight = torch.where(means, 1.0 / size, usual)
-    return (weight * error).mean()
+    hot = batch["sd"].square()
+    in_suv = (hot * square).mean(axes) / (hot * z.square()).mean(axes).clamp_min(_LEAST)
+    direct = 0.5 * (error / size + in_suv)
+    return torch.where(means, direct, usual * error).mean()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import betaplus
+from betaplus.denoising.validity import NOISE
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import HELD_DOSES, HELD_TOF, MAX_FILTER
 
@@ -40,6 +41,7 @@ def write_denoiser_bundle(
     command: str,
     result: Mapping[str, Any],
     figures: Mapping[str, float],
+    noise: tuple[float, float],
 ) -> Path:
     """Write the bundle of a denoiser.
 
@@ -53,6 +55,7 @@ def write_denoiser_bundle(
         command: The command line.
         result: Fields of `TrainingResult`.
         figures: Of the validation.
+        noise: Range of the levels of noise (`betaplus.denoising.level`) [SUV at 1 SUV].
     """
     from betaplus.generative.bundle_writing import (
         Metric,
@@ -74,7 +77,12 @@ def write_denoiser_bundle(
         version=plan.version,
         tensors=network.state_dict(),
         architecture={"widths": list(plan.widths), "blocks": plan.blocks},
-        validity={"anatomy": ["body"], "tracer": tracers, "post-filter [mm]": [0.0, MAX_FILTER]},
+        validity={
+            "anatomy": ["body"],
+            "tracer": tracers,
+            "post-filter [mm]": [0.0, MAX_FILTER],
+            NOISE: list(noise),
+        },
         settings={"voxel": plan.voxel, "edge": plan.edge},
         card=ModelCard(
             what=_WHAT,

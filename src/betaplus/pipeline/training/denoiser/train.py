@@ -16,6 +16,7 @@ from betaplus.pipeline.training.settings_file import read_settings
 __all__ = ["train_denoiser"]
 
 _NAME = "body"
+_LEVELS = 200  # items whose noise tells the range
 _VALIDATION = 10  # boxes at each dose
 
 
@@ -131,4 +132,5 @@ def _train(
         command=command,
         result=dataclasses.asdict(result),
         figures=figures,
+        noise=batches.noise_range(_LEVELS, torch.Generator().manual_seed(seed + 2)),
     )

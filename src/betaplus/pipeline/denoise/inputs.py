@@ -1,0 +1,99 @@
+"""The files of the denoise verb, opened and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from betaplus.core.errors import InputError
+from betaplus.core.image import PetImage
+from betaplus.denoising.frames import FrameDenoiser
+from betaplus.io.jsons import sidecar_path
+from betaplus.io.nifti import open_nifti
+from betaplus.io.open import load
+from betaplus.pipeline.denoise.request import DenoiseRequest, Options
+
+__all__ = ["Inputs", "load_inputs"]
+
+_TOLERANCE = 1e-3  # of an affine [mm]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inputs:
+    """What the verb works on.
+
+    Attributes:
+        image: As it was opened.
+        frames: The method, ready for it.
+        files: Role to file, of all that a result depends on.
+    """
+
+    image: PetImage
+    frames: FrameDenoiser
+    files: dict[str, Path]
+
+
+def load_inputs(request: DenoiseRequest, options: Options) -> Inputs:
+    """Open the files and read all voxels once.
+
+    Raises:
+        InputError: If the image, the mask or the bundle cannot be used.
+        UsageError: If an option does not fit the method or the sidecar.
+    """
+    source = Path(request.source)
+    image = load(
+        source,
+        unit=request.unit,
+        radionuclide=request.radionuclide,
+        decay_corrected_to=request.decay_corrected_to,
+    )
+    if not isinstance(image, PetImage):
+        raise InputError(f"{source.name} holds curves", "expected an image")
+    files = {"source": source}
+    if source.is_file() and sidecar_path(source).is_file():
+        files["sidecar"] = sidecar_path(source)
+    mask = None
+    if request.mask is not None:
+        mask = _mask(Path(request.mask), image)
+        files["mask"] = Path(request.mask)
+    frames = FrameDenoiser(
+        image,
+        method=request.method,
+        settings=options.settings,
+        samples=request.samples,
+        dose_fraction=request.dose_fraction,
+        bundle=request.bundle,
+        seed=request.seed,
+        device=request.device,
+        bf16=request.bf16,
+        mask=mask,
+        dose=request.dose,
+        weight=request.weight,
+        engine=request.engine,
+        workers=request.workers,
+        max_memory=options.max_memory,
+    )
+    frames.check()
+    return Inputs(image=image, frames=frames, files=files)
+
+
+def _mask(path: Path, image: PetImage) -> np.ndarray:
+    file = open_nifti(path)
+    if file.shape != image.shape[:3]:
+        raise InputError(
+            f"mask {path.name} has shape {file.shape}",
+            f"expected {image.shape[:3]} as the image has",
+            "resample it to the image",
+        )
+    if np.abs(file.header.affine - image.affine).max() > _TOLERANCE:
+        raise InputError(
+            f"mask {path.name} lies elsewhere than the image", "expected the same affine"
+        )
+    values = file.read()
+    if not np.isfinite(values).all():
+        raise InputError(f"mask {path.name} holds values that are not numbers")
+    if not values.any():
+        raise InputError(f"mask {path.name} is 0 everywhere", "expected voxels to denoise")
+    return np.asarray(values != 0)

@@ -1,0 +1,123 @@
+"""The report of the denoise verb: before and after, the noise, and what the guard found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from betaplus import __version__
+from betaplus.pipeline.denoise import DenoiseRun
+from betaplus.report.denoise.panel import before_and_after
+from betaplus.report.elements import Html, details, facts, field_list, format_number, table
+from betaplus.report.page import Page
+
+__all__ = ["denoise_report"]
+
+_ROWS = 60
+
+_PICTURES = (
+    "Coronal and axial slices through the middle of the activity, and projections of the largest"
+    " value along the view; voxels as they are. Both images have one scale, which ends at the 95th"
+    " percentile of the projection. The difference is denoised \u2212 noisy: it should look like"
+    " noise, and an organ or a lesion that can be seen in it was changed. The left of the picture"
+    " is the left of the world: of a patient who lies head first and supine, the left."
+)
+_NOISE = (
+    "Read from the image itself, on the voxels that the method works on: the standard deviation of"
+    " the noise where the uptake is 1 SUV (it grows with uptake to the power 0.7), its median and"
+    " 5th to 95th percentile over the body, and the median of the SD over the local mean."
+)
+_GUARD = (
+    "What the method took from the image must be noise. Where the difference holds structure"
+    " beyond noise, something may have been erased or invented: look at these places in the noisy"
+    " image. z is the score of the difference, smoothed by a filter of the given width."
+)
+
+
+def denoise_report(path: str | Path, result: DenoiseRun) -> Path:
+    """Write the report of a denoised image; return its path.
+
+    Args:
+        path: The HTML file to write.
+        result: From `betaplus.pipeline.denoise.run_denoise`.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    run = result.run
+    shape = result.image.shape
+    frames = f", {result.image.n_frames} frames" if len(shape) == 4 else ""
+    warnings = [text for text in run["checks"] if "guard: " in text]
+    page = Page(
+        f"Denoising of {run['input']}",
+        f"{run['method']}{frames}; computed in {run['suv']['SUVType']}, written in {run['unit']}.",
+        header={"Verb": "denoise", "Method": run["method"],
+                "Date": run["date"][:16].replace("T", " "), "Version": __version__},
+        warnings=warnings,
+        remarks=[text for text in result.remarks if text not in warnings],
+    )  # fmt: skip
+    page.add_section("Data", facts(_facts(result)))
+    pictures = [
+        before_and_after(v, run["suv"]["SourceUnits"], f"Frame {v.frame + 1}" if frames else "")
+        for v in result.views
+    ]
+    page.add_section("Before and after", pictures or "Nothing to draw.", _PICTURES)
+    page.add_section("Noise", _noise(run["noise"]), _NOISE)
+    page.add_section("Guard", _guard(run["guard"], bool(frames)), _GUARD)
+    page.add_section("Settings", details("Run", field_list(run)))
+    return page.write(path)
+
+
+def _facts(result: DenoiseRun) -> list[tuple[object, object]]:
+    run = result.run
+    x, y, z = run["voxel_mm"]
+    pairs: list[tuple[object, object]] = [
+        (" x ".join(map(str, run["shape"][:3])), f"voxels of {x:.3g} x {y:.3g} x {z:.3g} mm"),
+        (f"{run['timings_s']['denoise']:.1f} s", run["method"]),
+    ]
+    fraction = run["dose_fraction"]
+    if fraction is not None:
+        pairs.append((f"{fraction:g}", "of the usual counts, as given"))
+    levels = [one["typical"] for one in run["noise"] if one is not None]
+    if levels:
+        pairs.append((f"{format_number(max(levels), 2)} SUV", "noise before, at 1 SUV"))
+    return pairs
+
+
+def _noise(levels: Sequence[Mapping[str, float] | None]) -> Html:
+    rows = [
+        [t + 1, *(format_number(one[k]) for k in ("typical", "low", "high", "relative"))]
+        for t, one in enumerate(levels)
+        if one is not None
+    ]
+    head = ["frame", "SD at 1 SUV", "5th percentile", "95th percentile", "SD / mean"]
+    more = f"The first {_ROWS} of {len(rows)} frames; run.json has all." * (len(rows) > _ROWS)
+    return table(head, rows[:_ROWS], caption=more)
+
+
+def _guard(found: Sequence[Mapping[str, Any] | None], several: bool) -> list[object]:
+    rows = [(t, f) for t, one in enumerate(found) if one is not None for f in one["findings"]]
+    searched = [one for one in found if one is not None]
+    if not searched:
+        return ["The guard did not run."]
+    if not rows:
+        volume = max(one["volume_ml"] for one in searched)
+        return [f"Nothing was found in {volume:,.0f} mL."]
+    head = [*(["frame"] if several else []), "finding", "centre [mm]", "width [mm]", "z",
+            "image \u2212 output [SUV]", "output [SUV]"]  # fmt: skip
+    body = [
+        [
+            *([t + 1] if several else []),
+            {"erased": "more in the image: erased?", "invented": "less: invented?"}[f["sign"]],
+            ", ".join(f"{c:.0f}" for c in f["centre_mm"]).replace("-", "\u2212"),
+            format_number(f["width_mm"]),
+            format_number(f["z"]),
+            format_number(f["change_suv"]),
+            format_number(f["uptake_suv"]),
+        ]
+        for t, f in rows[:_ROWS]
+    ]
+    omitted = len(rows) - len(body) + sum(one["omitted"] for one in searched)
+    caption = f"{omitted} more; run.json has those that are listed." if omitted else ""
+    return [table(head, body, text_columns=3 if several else 2, caption=caption)]
