@@ -12,6 +12,7 @@ import torch
 from betaplus.core.frames import FrameTiming
 from betaplus.core.image import PetImage
 from betaplus.denoising.network import CorrectionNetwork
+from betaplus.pipeline.training.denoiser.kinds import KINDS
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.publish import write_denoiser_bundle
 
@@ -21,17 +22,18 @@ WIDTHS = (4, 4)
 SUV = {"SUVType": "SUVbw", "TracerName": "FDG"}
 
 
-def tiny_bundle(folder: Path) -> Path:
-    """Write a bundle of a network with random weights; return its folder."""
+def tiny_bundle(folder: Path, kind: str = "mean") -> Path:
+    """Write a bundle of a network with random weights, for mean and draws; return its folder."""
     torch.manual_seed(3)
     network = CorrectionNetwork(WIDTHS, 1)
     with torch.no_grad():
         for weights in network.parameters():
             weights.add_(0.05 * torch.randn_like(weights))
-    plan = DenoiserPlan(widths=WIDTHS)
+    plan = DenoiserPlan(widths=WIDTHS, direct=0.5)
     return write_denoiser_bundle(
-        folder, "body", plan, network, checksum="0" * 64, seed=0, command="test",
+        folder, KINDS[kind].bundle, plan, network, checksum="0" * 64, seed=0, command="test",
         result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0}, noise=(0.01, 3.0),
+        kind=KINDS[kind],
     )  # fmt: skip
 
 

@@ -35,13 +35,13 @@ def denoise(
     ],
     out: Out,
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="mmse, ddim, ddpm, gaussian or nlm.")
+        str, typer.Option(metavar="NAME", help="mmse, consistency, ddim, ddpm, gaussian or nlm.")
     ] = "mmse",
     samples: Annotated[
         int | None,
         typer.Option(
             metavar="K",
-            help="Draws of ddim and ddpm; over 1 their SD is written too.",
+            help="Draws of consistency, ddim and ddpm; over 1 their SD is written too.",
             show_default="1",
         ),
     ] = None,

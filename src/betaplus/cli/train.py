@@ -132,8 +132,32 @@ def prior(
 @app.command()
 def denoiser(
     out: Out,
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="mean; draws, for ddim and ddpm; fast, for consistency.",
+        ),
+    ] = "mean",
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Your own full- and low-dose images, or splits, to fine-tune on."
+        ),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of images whose sidecar does not say.", show_default=False)
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Network to start from; with --data, draws and fast the shipped one if not given.",
+            show_default=False,
+        ),
     ] = None,
     max_minutes: MaxMinutes = None,
     workers: Annotated[
@@ -144,22 +168,47 @@ def denoiser(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the denoiser of whole-body PET on simulated scans, and write its bundle."""
+    """Train the denoiser of whole-body PET on simulated scans, or fine-tune it on your own."""
+    from betaplus.core.errors import UsageError
+    from betaplus.pipeline.training.denoiser.own.train import fine_tune_denoiser
     from betaplus.pipeline.training.denoiser.train import train_denoiser
 
-    bundle = train_denoiser(
-        out,
-        config=config,
-        max_minutes=max_minutes,
-        resume=resume,
-        overwrite=overwrite,
-        seed=seed,
-        workers=workers,
-        command=_command(),
-        progress=console(quiet),
-    )
+    if data is not None:
+        if workers is not None:
+            raise UsageError("--workers with --data", "nothing is simulated", "leave it out")
+        if kind != "mean":
+            raise UsageError(f"--kind {kind} with --data", "only the mean is trained on own images")
+        made = fine_tune_denoiser(
+            out,
+            data,
+            bundle=bundle,
+            unit=unit,
+            config=config,
+            max_minutes=max_minutes,
+            resume=resume,
+            overwrite=overwrite,
+            seed=seed,
+            command=_command(),
+            progress=console(quiet),
+        )
+    else:
+        if unit is not None:
+            raise UsageError("--unit without --data", "expected the folder of your images")
+        made = train_denoiser(
+            out,
+            kind=kind,
+            bundle=bundle,
+            config=config,
+            max_minutes=max_minutes,
+            resume=resume,
+            overwrite=overwrite,
+            seed=seed,
+            workers=workers,
+            command=_command(),
+            progress=console(quiet),
+        )
     if not quiet:
-        typer.echo(f"bundle: {bundle}")
+        typer.echo(f"bundle: {made}")
 
 
 def _command() -> str:

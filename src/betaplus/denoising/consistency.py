@@ -1,7 +1,7 @@
 """`consistency`: draws from the posterior in one to four calls of a network.
 
-The network was distilled (Song et al., ICML 2023) from that of `ddim` and `ddpm` and is put together
-like it. A consistency function leads from z + sigma noise to where the probability-flow ODE
+The network was distilled (Song et al., ICML 2023) from that of `ddim` and `ddpm` and is built like
+it. A consistency function leads from z + sigma noise to where the probability-flow ODE
 dz/dsigma = (z - D) / sigma ends, at the least level e. Here it is one Euler step of that ODE,
 f = z + (1 - e / sigma) (D - z): at e it is z itself, whatever the network, and before distillation
 it is a step of DDIM. The D of a distilled network is what makes that one step end in the right

@@ -66,8 +66,8 @@ def denoise(
         dose_fraction: Counts as a fraction of those of a usual scan, above 0 and at most 1; where
             it is None the noise of the image says enough.
         bundle: Folder of the network, or None for the one that is shipped.
-        samples: Draws of ``consistency``, ``ddim`` and ``ddpm``; what is returned is their mean, and
-            their SD.
+        samples: Draws of ``consistency``, ``ddim`` and ``ddpm``; what is returned is their mean
+            and their SD.
         seed: Of draws.
         settings: Fields of the method's settings.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.

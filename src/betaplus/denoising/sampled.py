@@ -26,7 +26,15 @@ from betaplus.generative.samplers import ancestral, ddim
 from betaplus.generative.schedules import cosine_levels, ddpm_levels
 from betaplus.generative.tiled_denoiser import TiledDenoiser
 
-__all__ = ["Ddim", "DdimSettings", "Ddpm", "DdpmSettings", "DrawSettings", "Sampled", "check_number"]
+__all__ = [
+    "Ddim",
+    "DdimSettings",
+    "Ddpm",
+    "DdpmSettings",
+    "DrawSettings",
+    "Sampled",
+    "check_number",
+]
 
 _MOST = 10_000
 

@@ -141,7 +141,9 @@ def load_into(module: nn.Module, bundle: Bundle) -> None:
     module.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in bundle.tensors.items()})
 
 
-def find_bundle(task: str, name: str, explicit: Path | None = None) -> Path:
+def find_bundle(
+    task: str, name: str, explicit: Path | None = None, command: str | None = None
+) -> Path:
     """Return the folder of a bundle.
 
     Looked for in this order: `explicit`, the folder of bundles `$BETAPLUS_BUNDLES`, the package;
@@ -151,6 +153,7 @@ def find_bundle(task: str, name: str, explicit: Path | None = None) -> Path:
         task: ``kinetics``, ...
         name: Of the network.
         explicit: The bundle itself, from ``--bundle``.
+        command: What trains one; ``betaplus train <task>`` if None.
 
     Raises:
         UsageError: If there is none.
@@ -173,7 +176,7 @@ def find_bundle(task: str, name: str, explicit: Path | None = None) -> Path:
         f"no weights {task}-{name}-v<N> in {' or '.join(map(str, _places()))}",
         "expected a bundle of that name",
         f"give --bundle FOLDER, set {_VARIABLE} to a folder of bundles, or train one with "
-        f"betaplus train {task}",
+        f"{command or f'betaplus train {task}'}",
     )
 
 

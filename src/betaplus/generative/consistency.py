@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from betaplus.generative.denoiser import Denoised, leading, ode_step
 from betaplus.generative.samplers import Callback, DataStep
-from betaplus.generative.schedules import interval_weights, karras_levels
+from betaplus.generative.schedules import SIGMA_MAX, SIGMA_MIN, interval_weights, karras_levels
 
 __all__ = ["consistency_loss", "draw_intervals", "multistep"]
 
@@ -21,15 +21,23 @@ _Consistency = Callable[[Tensor, Tensor], Tensor]
 
 
 def draw_intervals(
-    n: int, shape: Sequence[int], generator: Generator, device: torch.device | str = "cpu"
+    n: int,
+    shape: Sequence[int],
+    generator: Generator,
+    device: torch.device | str = "cpu",
+    *,
+    lowest: float = SIGMA_MIN,
+    highest: float = SIGMA_MAX,
+    uniform: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Draw neighbours (higher, lower) among n Karras levels, each of the given shape.
 
-    Which neighbours is weighted by `interval_weights`.
+    Which neighbours is weighted by `interval_weights`; a share `uniform` is of all alike.
     """
-    rising = karras_levels(n).flip(0)
+    rising = karras_levels(n, lowest, highest).flip(0)
+    weights = (1.0 - uniform) * interval_weights(rising) + uniform / (n - 1)
     chosen = torch.multinomial(
-        interval_weights(rising), int(torch.Size(shape).numel()), True, generator=generator
+        weights, int(torch.Size(shape).numel()), True, generator=generator
     ).reshape(*shape)
     return rising[chosen + 1].float().to(device), rising[chosen].float().to(device)
 
@@ -42,6 +50,7 @@ def consistency_loss(
     lower: Tensor,
     there: Tensor | None = None,
     teacher: Denoised | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of consistency training, or of distillation where there is a teacher.
 
@@ -54,6 +63,7 @@ def consistency_loss(
         there: 1 for places that exist, broadcast with the data; all do without it.
         teacher: Denoiser whose ODE leads from the higher to the lower level; without one the same
             data and noise are used at both, which is right on average.
+        weights: Of items, shape of `higher`; 1 / (higher - lower) if None.
     """
     x = clean + leading(higher, clean) * noise
     with torch.no_grad():
@@ -67,7 +77,7 @@ def consistency_loss(
     axes = tuple(range(higher.ndim, clean.ndim))
     c = 0.00054 * there.expand_as(clean).sum(axes).sqrt()
     huber = (difference.square().sum(axes) + c * c).sqrt() - c
-    return (huber / (higher - lower)).mean()
+    return (huber / (higher - lower) if weights is None else huber * weights).mean()
 
 
 def multistep(

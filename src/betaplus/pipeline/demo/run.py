@@ -14,6 +14,7 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.io.derivatives import write_json, write_map
 from betaplus.io.labels import load_labels
 from betaplus.io.open import load
+from betaplus.pipeline.demo.denoise import Denoised, from_denoiser
 from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
 from betaplus.pipeline.demo.prior import FromPriors, from_priors
 from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
@@ -77,6 +78,7 @@ class DemoResult:
         reference_truth: Parameter to true values of those curves.
         raw: A scan from raw counts to images.
         priors: The diffusion priors at work.
+        denoised: A body with few counts, denoised.
         run: Timings and versions.
         out: The folder.
     """
@@ -94,6 +96,7 @@ class DemoResult:
     reference_truth: dict[str, np.ndarray]
     raw: FromRaw
     priors: FromPriors
+    denoised: Denoised
     run: dict
     out: Path
 
@@ -118,6 +121,8 @@ class DemoResult:
                 f" (Gaussian {p.rmse['Gaussian']:.3f})"
                 for p in self.priors.shown
             ),
+            "denoise: "
+            + ", ".join(f"{n} error {v:.3f} SUV" for n, v in self.denoised.rmse.items()),
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -246,6 +251,8 @@ def run_demo(
         )
     with watch.stage("priors"):
         priors = from_priors(seed, progress)
+    with watch.stage("denoise"):
+        denoised = from_denoiser(seed, progress)
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -263,6 +270,7 @@ def run_demo(
         reference_truth=read_truth_table(without_blood["truth/kinpar"]),
         raw=raw,
         priors=priors,
+        denoised=denoised,
         run=run,
         out=out,
     )

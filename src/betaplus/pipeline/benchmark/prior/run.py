@@ -63,7 +63,8 @@ def benchmark_prior(
             if folder.name.startswith(f"prior-{name}-"):
                 priors[_LARGER] = load_image_prior(name, folder, bf16=True)
         progress.note(f"{name}: {priors['prior'].bundle.path.name}")
-        coarse = load_image_prior(COARSE[name].name, bf16=True)
+        guide = COARSE.get(name)
+        coarse = None if guide is None else load_image_prior(guide.name, bf16=True)
         found, shown = _one(out / "volumes" / name, PRIORS[name], priors, coarse, quick, progress)
         result["priors"][name] = found
         images |= {f"{name} {key}": image for key, image in shown.items()}
@@ -138,6 +139,7 @@ def _one(
         "voxel": plan.voxel,
         "denoising": rows,
         "samples": compare_samples(samples, cases[0]),
+        "guide": "" if coarse is None else f", guided by {coarse.bundle.path.name},",
         "steps_per_second": speed,
         "threads": torch.get_num_threads(),
     }, shown
@@ -171,8 +173,8 @@ def prior_table(result: Mapping[str, Any]) -> str:
         drawn, speed = found["samples"], found["steps_per_second"]
         lines += [
             "",
-            f"{drawn['samples']} samples, guided by the coarse prior, against {drawn['images']}"
-            " images (in brackets one half of the images against the other): mean"
+            f"{drawn['samples']} samples{found['guide']} against {drawn['images']} images (in"
+            " brackets one half of the images against the other): mean"
             f" {_pair(drawn, 'mean')}, SD {_pair(drawn, 'sd')};"
             " power in bands from low to high frequency "
             + ", ".join(

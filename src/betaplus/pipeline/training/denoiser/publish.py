@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import betaplus
 from betaplus.denoising.validity import NOISE
+from betaplus.pipeline.training.denoiser.kinds import KINDS, Kind
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import HELD_DOSES, HELD_TOF, MAX_FILTER
 
+if TYPE_CHECKING:
+    from betaplus.generative.bundle import Bundle
+
 __all__ = ["write_denoiser_bundle"]
 
-_WHAT = (
-    "Estimates what a whole-body PET image would be without noise, its mean and draws, from one"
-    " with few counts."
-)
 _DATA = (
     "{people} simulated bodies, {paints} scans of each, {boxes} boxes of each scan, every box seen"
     " by a scanner and reconstruction of its own; tracers {tracers}; voxels of {voxel:g} mm. Noise"
@@ -42,6 +42,8 @@ def write_denoiser_bundle(
     result: Mapping[str, Any],
     figures: Mapping[str, float],
     noise: tuple[float, float],
+    kind: Kind = KINDS["mean"],
+    start: Bundle | None = None,
 ) -> Path:
     """Write the bundle of a denoiser.
 
@@ -56,6 +58,8 @@ def write_denoiser_bundle(
         result: Fields of `TrainingResult`.
         figures: Of the validation.
         noise: Range of the levels of noise (`betaplus.denoising.level`) [SUV at 1 SUV].
+        kind: What was trained.
+        start: What it started from.
     """
     from betaplus.generative.bundle_writing import (
         Metric,
@@ -83,9 +87,9 @@ def write_denoiser_bundle(
             "post-filter [mm]": [0.0, MAX_FILTER],
             NOISE: list(noise),
         },
-        settings={"voxel": plan.voxel, "edge": plan.edge},
+        settings={"voxel": plan.voxel, "edge": plan.edge, "gives": kind.gives(plan)},
         card=ModelCard(
-            what=_WHAT,
+            what=kind.what,
             training_data=data,
             metrics=[
                 Metric(name=key, value=f"{value:.3g}", measured=measured)
@@ -98,7 +102,7 @@ def write_denoiser_bundle(
             command=command,
             seed=seed,
             code_version=betaplus.__version__,
-            data={"boxes": checksum},
+            data={"boxes": checksum} | ({} if start is None else {"start": start.checksum}),
             minutes=result["minutes"],
             steps=result["steps"],
             metrics={key: float(value) for key, value in figures.items()},

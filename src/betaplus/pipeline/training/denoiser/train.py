@@ -5,24 +5,37 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from betaplus.core.progress import Progress, Silent
 from betaplus.pipeline.training.denoiser.boxes import fill_boxes
+from betaplus.pipeline.training.denoiser.kinds import (
+    Kind,
+    check_like,
+    find_kind,
+    keep_start,
+    make_recipe,
+    plan_of,
+    start_of,
+)
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 from betaplus.pipeline.training.settings_file import read_settings
 
+if TYPE_CHECKING:
+    from betaplus.denoising.bundle import TrainedDenoiser
+
 __all__ = ["train_denoiser"]
 
-_NAME = "body"
 _LEVELS = 200  # items whose noise tells the range
-_VALIDATION = 10  # boxes at each dose
+_VALIDATION = 10  # boxes at each dose, at most
 
 
 def train_denoiser(
     out: str | Path,
     *,
+    kind: str = "mean",
+    bundle: Path | None = None,
     config: Path | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
@@ -32,15 +45,18 @@ def train_denoiser(
     command: str = "betaplus train denoiser",
     progress: Progress | None = None,
 ) -> Path:
-    """Train the denoiser of whole-body PET and write its bundle.
+    """Train a denoiser of whole-body PET and write its bundle.
 
     Args:
-        out: Folder: ``corpus/`` with boxes of simulated scans, ``body/`` with ``metrics.jsonl`` and
-            a checkpoint, ``bundles/``.
+        out: Folder: ``corpus/`` with boxes of simulated scans, ``body/``, ``draws/`` or ``fast/``
+            with ``metrics.jsonl`` and a checkpoint, ``bundles/``.
+        kind: ``mean``; ``draws``, that `ddim` and `ddpm` draw with, from the mean's network;
+            ``fast``, that `consistency` draws with, distilled from that of draws.
+        bundle: Network to start from; of ``draws`` and ``fast`` that which is shipped if None.
         config: TOML file with fields of `DenoiserPlan`.
         max_minutes: Minutes of training at most.
         resume: Go on where an earlier run stopped.
-        overwrite: Begin again.
+        overwrite: Begin again; boxes stay as they are but for ``mean``.
         seed: Seed.
         workers: Processes that simulate; the cores available if None.
         command: The command line, for the record.
@@ -50,22 +66,33 @@ def train_denoiser(
         The bundle.
 
     Raises:
-        UsageError: If the folder holds an earlier run and neither flag is given.
+        UsageError: If the folder holds an earlier run and neither flag is given, or there is no
+            network to start from.
         InputError: If a file cannot be used.
     """
     out, progress = Path(out), progress or Silent()
     check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
-    plan = read_settings(DenoiserPlan(), config).within(max_minutes)
-    refuse_earlier_run(out, _NAME, resume=resume, overwrite=overwrite)
+    chosen = find_kind(kind)
+    start = start_of(chosen, bundle)
+    plan = read_settings(plan_of(chosen, start), config).within(max_minutes)
+    check_like(plan, chosen, start)
+    refuse_earlier_run(out, chosen.bundle, resume=resume, overwrite=overwrite)
     fill_boxes(
-        out / "corpus", plan, overwrite=overwrite, seed=seed, workers=workers, progress=progress
+        out / "corpus",
+        plan,
+        overwrite=overwrite and not chosen.start,
+        seed=seed,
+        workers=workers,
+        progress=progress,
     )
-    return _train(out, plan, resume, overwrite, seed, command, progress)
+    return _train(out, plan, chosen, start, resume, overwrite, seed, command, progress)
 
 
 def _train(
     out: Path,
     plan: DenoiserPlan,
+    kind: Kind,
+    start: TrainedDenoiser | None,
     resume: bool,
     overwrite: bool,
     seed: int,
@@ -75,33 +102,28 @@ def _train(
     import torch
     from safetensors.torch import load_file
 
-    from betaplus.denoising.network import LEVELS, CorrectionNetwork
-    from betaplus.generative.image_denoiser import NoiseLevels
+    from betaplus.denoising.network import CorrectionNetwork
     from betaplus.generative.training import TrainingSettings, train
     from betaplus.pipeline.training.corpus import Corpus
     from betaplus.pipeline.training.denoiser.batches import ItemBatches
-    from betaplus.pipeline.training.denoiser.loss import correction_loss
     from betaplus.pipeline.training.denoiser.publish import write_denoiser_bundle
-    from betaplus.pipeline.training.denoiser.validation import Validation
 
     corpus = Corpus.of(out / "corpus")
     training, held = corpus.split()
     torch.manual_seed(seed)
     network = CorrectionNetwork(plan.widths, plan.blocks)
-    levels = NoiseLevels(
-        low=LEVELS[0], high=LEVELS[1], mean=plan.sigma_mean, sd=plan.sigma_sd, uniform=0.2
-    )
-    batches, validation = ItemBatches(training, plan), Validation(held, plan, _VALIDATION, seed + 1)
-
-    def loss(model: Any, batch: Any, done: float, generator: torch.Generator) -> Any:
-        return correction_loss(model, batch, plan.direct, levels, generator)
-
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+    batches = ItemBatches(training, plan)
+    keep_start(out / kind.bundle, start, resume=resume)
+    before = None if start is None else start.network
+    recipe = make_recipe(kind, plan, held, before, seed + 1, _VALIDATION)
     result = train(
         network,
         lambda step, rank, world, g: batches(plan.batch, g, rank, world),
-        loss,
-        lambda model: validation.measure(model, plan.bf16),
-        out / _NAME,
+        recipe.loss,
+        recipe.validate,
+        out / kind.bundle,
         TrainingSettings(
             steps=plan.steps,
             max_minutes=plan.minutes or None,
@@ -109,7 +131,7 @@ def _train(
             warmup=500,
             decay_share=0.4,
             ema_half_life=500.0,
-            validate_every=max(250, plan.steps // 60),
+            validate_every=max(kind.every, plan.steps // 60),
             checkpoint_every=250,
             seed=seed,
             bf16=plan.bf16,
@@ -120,11 +142,11 @@ def _train(
     )
     network.load_state_dict(load_file(result.best))
     if os.environ.get("RANK", "0") != "0":
-        return out / "bundles" / f"denoiser-{_NAME}-v{plan.version}"
-    figures = validation.measure(network.cpu().eval().requires_grad_(False), plan.bf16)
+        return out / "bundles" / f"denoiser-{kind.bundle}-v{plan.version}"
+    figures = recipe.validate(network.cpu().eval().requires_grad_(False))
     return write_denoiser_bundle(
         out / "bundles",
-        _NAME,
+        kind.bundle,
         plan,
         network,
         checksum=corpus.checksum(),
@@ -133,4 +155,6 @@ def _train(
         result=dataclasses.asdict(result),
         figures=figures,
         noise=batches.noise_range(_LEVELS, torch.Generator().manual_seed(seed + 2)),
+        kind=kind,
+        start=None if start is None else start.bundle,
     )

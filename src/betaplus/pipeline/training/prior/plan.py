@@ -149,16 +149,6 @@ COARSE = {
         widths=(64, 96, 128),
         batch=8,
     ),
-    "body3d": dataclasses.replace(
-        PRIORS["body3d"],
-        name="body3d-coarse",
-        pool=4,
-        stem=1,
-        reach=3,
-        sigma_mean=0.0,
-        widths=(64, 96, 128),
-        batch=8,
-    ),
 }
 """What guides draws from noise alone where the noise is large, by the name of the prior."""
 

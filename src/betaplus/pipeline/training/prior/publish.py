@@ -65,6 +65,8 @@ def write_prior_bundle(
 
     tracers = ", ".join(dict.fromkeys(plan.tracers))
     simulated = _SIMULATED.format(**{**dataclasses.asdict(plan), "tracers": tracers})
+    if plan.pool > 1:
+        simulated += f" Images are means over blocks of {plan.pool} voxels an edge."
     card = ModelCard(
         what=_WHAT[plan.dimensions],
         training_data=simulated if data is None else f"{data}, in voxels of {plan.voxel:g} mm.",

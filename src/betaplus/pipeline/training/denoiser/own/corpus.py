@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.denoiser.own.pairs import Pair
 from betaplus.pipeline.training.denoiser.own.plan import OwnPlan
 
-__all__ = ["OwnScan", "complement", "digest", "import_pairs", "own_scans", "read_pair"]
+__all__ = ["OwnScan", "complement", "import_pairs", "import_record", "own_scans", "read_pair"]
 
 _SAME = 1e-3  # mm, of affines
 _ACTIVITY = (0.8, 1.25)  # of a low-dose image over its target's, in SUV
@@ -45,6 +45,7 @@ class OwnScan:
         quiet: Level of each band where the scan is quiet, for `measure_noise`.
         noise: 5th and 95th percentile of the noise level [SUV at 1 SUV].
         tracer: Name in the sidecar, or "".
+        remarks: What was taken for granted.
     """
 
     file: Path
@@ -53,6 +54,7 @@ class OwnScan:
     quiet: tuple[float, ...]
     noise: tuple[float, float]
     tracer: str
+    remarks: tuple[str, ...]
 
     @cached_property
     def voxels(self) -> np.ndarray:
@@ -73,19 +75,35 @@ def own_scans(corpus: Corpus) -> list[OwnScan]:
                 quiet=tuple(about["quiet"]),
                 noise=tuple(about["noise"]),
                 tracer=about["tracer"],
+                remarks=tuple(about["remarks"]),
             )
         )
     return scans
 
 
-def digest(pairs: Sequence[Pair], folder: Path) -> str:
-    """Return a checksum of what is to be imported: names, sizes and fractions."""
+def import_record(
+    plan: OwnPlan, voxel: float, pairs: Sequence[Pair], folder: Path
+) -> dict[str, Any]:
+    """Return what decides the voxels of an import, for `fill_folder`.
+
+    Args:
+        plan: Of the run.
+        voxel: Edge of the network's voxels [mm].
+        pairs: What is to be read.
+        folder: The user's, that they are under.
+    """
     found = hashlib.sha256()
     for pair in pairs:
         for path in (pair.low, *pair.against):
             found.update(f"{path.relative_to(folder)} {path.stat().st_size} ".encode())
         found.update(f"{pair.dose!r}\n".encode())
-    return found.hexdigest()[:12]
+    return {
+        "own": True,
+        "voxel": voxel,
+        "nested": plan.nested,
+        "images": found.hexdigest()[:12],
+        "total": len(pairs),
+    }
 
 
 def complement(full: np.ndarray, low: np.ndarray, dose: float) -> np.ndarray:
@@ -148,11 +166,12 @@ def read_pair(
     from betaplus.denoising.noise import measure_noise
     from betaplus.denoising.resample import Resampler, check_voxels
 
-    image, low = _read_suv(pair.low, unit)
+    image, low, remarks = _read_suv(pair.low, unit)
     check_voxels(image.voxel_size, low.shape)
     target = np.zeros_like(low)
     for path in pair.against:
-        other, values = _read_suv(path, unit)
+        other, values, more = _read_suv(path, unit)
+        remarks += more
         _refuse_other_grid(image, other, pair.low.name, path.name)
         if pair.split:
             _refuse_other_time(image, other, pair.low.name, path.name)
@@ -184,6 +203,7 @@ def read_pair(
         ],
         "noise": [level.low, level.high],
         "tracer": str(image.metadata.get("TracerName") or ""),
+        "remarks": remarks,
     }
     return voxels, about
 
@@ -192,7 +212,8 @@ def _every(values: Any) -> int:
     return max(1, int(values.numel()) // 1_000_003 + 1)
 
 
-def _read_suv(path: Path, unit: str | None) -> tuple[PetImage, np.ndarray]:
+def _read_suv(path: Path, unit: str | None) -> tuple[PetImage, np.ndarray, list[str]]:
+    """Return an image, its SUV of shape (X, Y, Z), and what was taken for granted."""
     from betaplus.denoising.voxels import check_values
     from betaplus.io.images import load_image
     from betaplus.io.suv import suv_conversion
@@ -203,7 +224,8 @@ def _read_suv(path: Path, unit: str | None) -> tuple[PetImage, np.ndarray]:
     conversion = suv_conversion(image, "SUVbw")
     check_values(image)
     values = np.asarray(image.data[...], np.float32).reshape(image.shape[:3])
-    return image, values * np.float32(np.ravel(conversion.factor)[0])
+    suv = values * np.float32(np.ravel(conversion.factor)[0])
+    return image, suv, [*image.remarks, *conversion.remarks]
 
 
 def _refuse_other_grid(low: PetImage, other: PetImage, name: str, against: str) -> None:
@@ -239,14 +261,3 @@ def _refuse_other_activity(low: np.ndarray, other: np.ndarray, name: str, agains
             "expected about the same: fewer counts are more noise, not less uptake",
             "scale it, or correct InjectedRadioactivity",
         )
-
-
-def record(plan: OwnPlan, voxel: float, pairs: Sequence[Pair], folder: Path) -> Mapping[str, Any]:
-    """Return what a folder of pairs is made with, for `fill_folder`."""
-    return {
-        "own": True,
-        "voxel": voxel,
-        "nested": plan.nested,
-        "images": digest(pairs, folder),
-        "total": len(pairs),
-    }

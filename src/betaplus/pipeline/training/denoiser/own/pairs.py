@@ -85,11 +85,11 @@ def find_pairs(folder: Path) -> list[Pair]:
         _place(path, path.parent != folder and path.parent.name == "truth", scans)
     pairs = [pair for name in sorted(scans) for pair in _pairs(name, scans[name])]
     if not pairs:
-        raise InputError(f"no pairs of images in {folder}", _EXPECTED)
+        raise InputError(f"{folder} holds no pairs of images", _EXPECTED)
     subjects = sorted({pair.subject for pair in pairs})
     if len(subjects) < 2:
         raise InputError(
-            f"pairs of one subject, sub-{subjects[0]}, in {folder}",
+            f"{folder} holds pairs of one subject, sub-{subjects[0]}",
             "expected two subjects or more, one of them to validate",
         )
     return pairs
@@ -102,9 +102,9 @@ def _place(path: Path, truth: bool, scans: dict[str, _Scan]) -> None:
     if about not in ("", "full") or (truth and about != "full"):
         return
     label = _LABEL.fullmatch(acquired)
-    if label or acquired == "full":
-        del entities["acq"]
     split = entities.pop("split", None)
+    if split is None and (label or acquired == "full"):
+        del entities["acq"]
     fraction = _fraction(path, label)
     name = "_".join(f"{key}-{value}" for key, value in entities.items())
     scan = scans.setdefault(name, _Scan(entities["sub"]))
@@ -129,7 +129,7 @@ def _fraction(path: Path, label: re.Match[str] | None) -> float | None:
     named = float(label[1].replace("p", ".")) if label else None
     sidecar = sidecar_path(path)
     stated = _stated(read_json(sidecar)) if sidecar.is_file() else None
-    if named is not None and stated is not None and abs(named / stated - 1.0) > _AGREE:
+    if named is not None and stated is not None and abs(named - stated) > _AGREE * named:
         raise InputError(
             f"{path.name} says dose fraction {named:g}, its sidecar {stated:g}", "expected the same"
         )
@@ -149,8 +149,7 @@ def _stated(fields: Mapping[str, Any]) -> float | None:
     if value is None and isinstance(labels, list) and "dose fraction" in labels:
         place = labels.index("dose fraction")
         value = values[place] if isinstance(values, list) and place < len(values) else None
-    # Zero is a statement, if a wrong one; text is none.
-    return float(value) if isinstance(value, int | float) and value else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _pairs(name: str, scan: _Scan) -> list[Pair]:
@@ -173,7 +172,5 @@ def _pairs(name: str, scan: _Scan) -> list[Pair]:
     for low, dose in scan.splits.items():
         others = tuple(path for path in scan.splits if path != low)
         share = dose or 1.0 / len(scan.splits)
-        pairs.append(
-            Pair(subject=scan.subject, low=low, against=others, dose=share, split=True)
-        )
+        pairs.append(Pair(subject=scan.subject, low=low, against=others, dose=share, split=True))
     return pairs

@@ -53,7 +53,8 @@ class OwnPlan:
         _require(self.edge % _STEM == 0, "edge", self.edge, f"a multiple of {_STEM}")
         _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "above 0")
         _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
-        fits = parse_folder(f"denoiser-{self.name}-v{self.version}") is not None
+        taken = self.name in ("corpus", "bundles")  # folders beside the run's
+        fits = not taken and parse_folder(f"denoiser-{self.name}-v{self.version}") is not None
         _require(fits, "name", self.name, "lower-case letters, digits, dots and dashes")
 
     @property

@@ -1,0 +1,65 @@
+"""What the network of draws in a few calls minimises: consistency distillation.
+
+Song et al., ICML 2023: from a level of noise and from the next lower one, to which the teacher's
+probability-flow ODE leads, the network is to end in the same place. As in the improved training of
+Song and Dhariwal, ICLR 2024, the target is the network itself, not an average of its weights, and
+levels grow in number; arithmetic is in z / SD, of about unit variance.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from betaplus.denoising.consistency import ode_end
+from betaplus.denoising.inputs import Shown
+from betaplus.denoising.network import LEVELS, SD, CorrectionNetwork
+from betaplus.generative.consistency import consistency_loss, draw_intervals
+from betaplus.generative.denoiser import Denoised
+from betaplus.generative.schedules import discretisation
+
+__all__ = ["distillation_loss"]
+
+_FEWEST, _MOST = 10, 40  # levels, at the beginning and at the end of a run
+
+_UNIFORM = 0.2  # share of items whose level is as likely any other
+
+
+def distillation_loss(
+    network: CorrectionNetwork,
+    teacher: CorrectionNetwork,
+    batch: dict[str, Tensor],
+    done: float,
+    generator: Generator,
+) -> Tensor:
+    """Return the loss of a batch.
+
+    Args:
+        network: What learns.
+        teacher: Denoiser of z, without gradients.
+        batch: ``z``; ``images`` and ``basis``, what is shown; ``told``.
+        done: Share of the run that is done.
+        generator: On the CPU.
+    """
+    z = batch["z"]
+    shown, told = Shown(images=batch["images"], basis=batch["basis"]), batch["told"]
+    higher, lower = draw_intervals(
+        discretisation(done, _FEWEST, _MOST), (len(z),), generator, z.device,
+        lowest=LEVELS[0] / SD, highest=LEVELS[1] / SD, uniform=_UNIFORM,
+    )  # fmt: skip
+    noise = torch.randn(z.shape, generator=generator).to(z.device)
+
+    def denoiser(of: CorrectionNetwork) -> Denoised:
+        return lambda x, sigma: of(x, sigma, shown, told)
+
+    def scaled(function: Denoised) -> Denoised:
+        return lambda x, sigma: function(SD * x, SD * sigma) / SD
+
+    def end(x: Tensor, sigma: Tensor) -> Tensor:
+        return ode_end(denoiser(network), x, sigma)
+
+    weights = (1.0 + higher**2).sqrt() / (higher - lower)
+    return consistency_loss(
+        scaled(end), z / SD, noise, higher, lower,
+        teacher=scaled(denoiser(teacher)), weights=weights,
+    )  # fmt: skip
