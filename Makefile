@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.11    use this Python instead of the newest of 3.13, 3.12, 3.11 that works
 #   TORCH_INDEX=URL      install torch from this package index, for example one of CPU builds
-#   PYTEST_ARGS='...'    more arguments for pytest, for example '-m "not slow"'
+#   PYTEST_ARGS='...'    more arguments for pytest, for example '-m "not slow"' or '-n 0'
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,7 +72,7 @@ demo: $(STAMP)
 	@echo 'Report: $(CURDIR)/out/demo/report.html'
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

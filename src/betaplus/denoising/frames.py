@@ -256,7 +256,7 @@ class FrameDenoiser:
         factor = float(factors[t] if factors.ndim else factors)
         volume = self._volume(t, raw if factor == 1.0 else raw * np.float32(factor))
         volume.prepare(self.method in LEARNED)
-        if self.method in LEARNED and not bool(torch.isfinite(volume.shown.images).all()):
+        if self.method in LEARNED and volume.noise.none:
             if len(self.image.shape) == 3:
                 name = self.image.source.name if self.image.source else "the image"
                 raise InputError(

@@ -66,6 +66,11 @@ class NoiseMaps:
         """n, the SD of noise that is expected [SUV]."""
         return self.level * self.scale**EXPONENT
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing that could be noise was found."""
+        return bool((self.level <= 2.0 * _LEAST).all())
+
 
 def measure_noise(image: Tensor, quiet: Tensor | None = None) -> NoiseMaps:
     """Return the noise of images.

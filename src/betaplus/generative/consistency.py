@@ -50,7 +50,6 @@ def consistency_loss(
     lower: Tensor,
     there: Tensor | None = None,
     teacher: Denoised | None = None,
-    weights: Tensor | None = None,
 ) -> Tensor:
     """Return the loss of consistency training, or of distillation where there is a teacher.
 
@@ -63,7 +62,6 @@ def consistency_loss(
         there: 1 for places that exist, broadcast with the data; all do without it.
         teacher: Denoiser whose ODE leads from the higher to the lower level; without one the same
             data and noise are used at both, which is right on average.
-        weights: Of items, shape of `higher`; 1 / (higher - lower) if None.
     """
     x = clean + leading(higher, clean) * noise
     with torch.no_grad():
@@ -77,7 +75,7 @@ def consistency_loss(
     axes = tuple(range(higher.ndim, clean.ndim))
     c = 0.00054 * there.expand_as(clean).sum(axes).sqrt()
     huber = (difference.square().sum(axes) + c * c).sqrt() - c
-    return (huber / (higher - lower) if weights is None else huber * weights).mean()
+    return (huber / (higher - lower)).mean()
 
 
 def multistep(

@@ -22,7 +22,7 @@ __all__ = ["distillation_loss"]
 
 _FEWEST, _MOST = 10, 40  # levels, at the beginning and at the end of a run
 
-_UNIFORM = 0.2  # share of items whose level is as likely any other
+_UNIFORM = 0.2  # share of items of any level alike: the highest, where draws start, is rare else
 
 
 def distillation_loss(
@@ -58,8 +58,6 @@ def distillation_loss(
     def end(x: Tensor, sigma: Tensor) -> Tensor:
         return ode_end(denoiser(network), x, sigma)
 
-    weights = (1.0 + higher**2).sqrt() / (higher - lower)
     return consistency_loss(
-        scaled(end), z / SD, noise, higher, lower,
-        teacher=scaled(denoiser(teacher)), weights=weights,
-    )  # fmt: skip
+        scaled(end), z / SD, noise, higher, lower, teacher=scaled(denoiser(teacher))
+    )

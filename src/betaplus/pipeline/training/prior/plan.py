@@ -117,7 +117,14 @@ class PriorPlan:
 
 
 PRIORS = {
-    "brain2d": PriorPlan(),
+    "brain2d": PriorPlan(
+        sigma_mean=-0.4,
+        sigma_sd=1.5,
+        sigma_uniform=0.3,
+        widths=(32, 64, 96, 128, 160),
+        steps=80_000,
+        version=2,
+    ),
     "body3d": PriorPlan(
         name="body3d",
         anatomy="body",
@@ -146,8 +153,12 @@ COARSE = {
         pool=4,
         stem=1,
         sigma_mean=0.0,
+        sigma_sd=1.2,
+        sigma_uniform=0.2,
         widths=(64, 96, 128),
+        steps=36_000,
         batch=8,
+        version=1,
     ),
 }
 """What guides draws from noise alone where the noise is large, by the name of the prior."""
