@@ -16,7 +16,7 @@ DOSE = 0.05
 """Fraction of the counts."""
 
 _PERSON = 960_000  # of the anatomies that nothing is trained on
-_VOXEL = 4.0  # mm
+_VOXEL = 3.0  # mm
 _BODY = 1e-3  # 1/mm: what attenuates is body
 _WIDTHS = np.geomspace(2.0, 16.0, 13)  # mm
 

@@ -14,8 +14,7 @@ __all__ = ["DENOISE_NOTE", "denoise_images"]
 
 DENOISE_NOTE = (
     f"FDG in a body that the network never saw, with 1/{1 / DOSE:.0f} of the counts, beside a"
-    " Gaussian filter of the width that is best for this very image. Voxels coarser than the"
-    " network's: it corrects them all the same. Simulation."
+    " Gaussian filter of the width that is best for this very image. Simulation."
 )
 
 
