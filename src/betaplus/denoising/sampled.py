@@ -71,25 +71,13 @@ class DdimSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DdpmSettings:
-    """Settings of `ddpm`, conditional and ancestral, as published (Yu et al., EJNMMI 2025).
+class DdpmSettings(DdimSettings):
+    """Settings of `ddpm`: those of `ddim`, with the steps that were published.
 
-    Attributes:
-        samples: Draws; what is returned is their mean.
-        steps: Calls of the network a draw.
-        tile: Largest edge of tiles [voxels of the network].
-        overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
-        high_band: Share of the noise that the network's grid cannot hold which is taken away.
+    Conditional and ancestral (Yu et al., EJNMMI 2025).
     """
 
-    samples: int = 1
     steps: int = 1000
-    tile: int = 96
-    overlap: int = 24
-    high_band: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check(self)
 
 
 def check_number(name: str, number: int, most: int = _MOST) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from betaplus.core.progress import Progress
 from betaplus.denoising.gaussian import GaussianSettings, gaussian
 from betaplus.denoising.nlm import NlmSettings, nlm
-from betaplus.denoising.tune import Tuned, TuningCase, best_strength
+from betaplus.denoising.tune import Tuned, TuningCase, best_strength, tune_nlm
 from betaplus.denoising.volume import Volume
 from betaplus.pipeline.benchmark.denoise.cases import Scan
 
@@ -64,19 +64,13 @@ def tune_baselines(
         cases.append(case)
         slabs.append(_part(case))
     width = _best_width(cases)
-    given = NlmSettings()
-    found = best_strength(
-        lambda case, h: nlm(
-            case.noisy, case.sd, case.voxel, _stronger(given, h), mask=case.mask
-        ),
-        slabs, 0.4, 6.0, points=5, tolerance=0.1,
-    )  # fmt: skip
+    settings, found = tune_nlm(slabs, low=0.4, high=6.0, tolerance=0.1)
     progress.note(
         f"1/{1 / dose:.0f}: Gaussian of {width.strength:.1f} mm, NLM of strength"
         f" {found.strength:.2f}"
     )
     gains = {"gaussian": width.gain, "nlm": found.gain}
-    return Baselines(fwhm=width.strength, nlm=_stronger(given, found.strength), gains=gains)
+    return Baselines(fwhm=width.strength, nlm=settings, gains=gains)
 
 
 def best_gaussian(scan: Scan, noisy: np.ndarray) -> float:
@@ -92,12 +86,6 @@ def _best_width(cases: Sequence[TuningCase]) -> Tuned:
         case.noisy, 0.0, case.voxel, GaussianSettings(fwhm=fwhm)
     )
     return best_strength(filtered, cases, *_WIDTHS, points=6, tolerance=0.05)
-
-
-def _stronger(settings: NlmSettings, strength: float) -> NlmSettings:
-    from dataclasses import replace
-
-    return replace(settings, strength=strength)
 
 
 def _part(case: TuningCase) -> TuningCase:

@@ -17,7 +17,7 @@ from betaplus.evaluation.images.suv import (
 )
 from betaplus.pipeline.benchmark.denoise.cases import Scan
 
-__all__ = ["Scores", "Targets", "score"]
+__all__ = ["Scores", "Targets"]
 
 _LEAST_VOLUME = 10.0  # mL, of an organ that is judged
 _LEAST_UPTAKE = 0.3  # of the liver's
@@ -121,8 +121,3 @@ class Targets:
         if not self.diameters:
             return None
         return region_suvs(image, self.lesions, list(self.diameters), self.scan.voxel)
-
-
-def score(targets: Targets, image: np.ndarray) -> Scores:
-    """Return the figures of an image."""
-    return targets.score(image)
