@@ -31,7 +31,7 @@ class Scores:
     Attributes:
         psnr: In the body, peak the reference's largest value there [dB].
         ssim: Mean in the body.
-        nrmse: In the body.
+        nrmse: In the body [%].
         organs: Organ to bias of SUVmean [%].
         lesions: Of each lesion ``diameter`` [mm], bias of ``mean``, ``max`` and ``peak`` [%].
         liver_cov: Coefficient of variation in the liver; None without one.

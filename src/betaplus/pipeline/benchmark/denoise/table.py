@@ -35,7 +35,7 @@ def denoise_table(result: Mapping[str, Any]) -> str:
 
 def _errors(rows: Sequence[Mapping[str, Any]], doses: Sequence[float]) -> list[str]:
     lines = [
-        "| dose | method | PSNR [dB] | SSIM | NRMSE | liver COV [%] (reference) |",
+        "| dose | method | PSNR [dB] | SSIM | NRMSE [%] | liver COV [%] (reference) |",
         "|---|---|---|---|---|---|",
     ]
     for dose in doses:
@@ -48,7 +48,7 @@ def _errors(rows: Sequence[Mapping[str, Any]], doses: Sequence[float]) -> list[s
             lines.append(
                 f"| 1/{1 / dose:.0f} | {method} | {_mean([r['psnr'] for r in found]):.2f} |"
                 f" {_mean([r['ssim'] for r in found]):.4f} |"
-                f" {_mean([r['nrmse'] for r in found]):.4f} | {cov:.1f} ({known:.1f}) |"
+                f" {_mean([r['nrmse'] for r in found]):.2f} | {cov:.1f} ({known:.1f}) |"
             )
     return lines
 
