@@ -151,24 +151,35 @@ def phantoms(
 @app.command()
 def denoise(
     out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="images, scanners, recovery, nema, observer, coverage, guard, speed or real;"
+            " repeatable.  [default: images]",
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Network to judge.", show_default="the one that ships"),
     ] = None,
-    people: Annotated[int, typer.Option(metavar="N", help="Bodies in each group.")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="One body, two doses.")] = False,
+    people: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Bodies in each group of images.", show_default="3"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under a minute a part: too little to judge by.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge the denoisers on bodies, scanners, tracers and doses that no training saw."""
     from betaplus.pipeline.benchmark.denoise.run import benchmark_denoise
-    from betaplus.pipeline.benchmark.denoise.table import denoise_table
-    from betaplus.report.benchmark.denoise import denoise_figures
+    from betaplus.report.benchmark.denoise import denoise_report
 
-    result = benchmark_denoise(
-        out, people=people, bundle=bundle, quick=quick, progress=console(quiet)
-    )
-    paths = denoise_figures(Path(out), result)
+    benchmark_denoise(
+        out, parts=tuple(part or ("images",)), people=people, bundle=bundle, quick=quick,
+        progress=console(quiet),
+    )  # fmt: skip
+    path = denoise_report(Path(out))
     if not quiet:
-        typer.echo(denoise_table(result))
-        for path in paths:
-            typer.echo(f"figure: {path}")
+        typer.echo(f"report: {path}")

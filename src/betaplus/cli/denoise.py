@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +61,13 @@ def denoise(
         Path | None,
         typer.Option(
             metavar="FILE", help="Voxels to denoise; outside the output is 0.", show_default="all"
+        ),
+    ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LABELS",
+            help="Regions, on the grid of the image: their means, with intervals, go to a table.",
         ),
     ] = None,
     settings: Annotated[
@@ -124,6 +132,7 @@ def denoise(
         weight=weight,
         unit_out=unit_out,
         mask=mask,
+        regions=regions,
         settings=tuple(settings or ()),
         config=config,
         bf16=bf16,
@@ -137,7 +146,7 @@ def denoise(
         command=shlex.join(["betaplus", *(context.obj or ())]),
     )
     result = run_denoise(request, console(quiet), write_report if report else None)
-    if quiet:
+    if quiet or os.environ.get("RANK", "0") != "0":
         return
     if result is None:
         typer.echo(f"{out}: finished already, nothing to do")

@@ -41,6 +41,7 @@ _LARGEST_DOSE = 2e10  # Bq, nominal
 _WEIGHTS = (0.01, 500.0)  # kg, nominal: from a mouse on
 _HEIGHTS = (0.25, 2.6)  # m, nominal
 _HALF_LIVES = 20.0  # of decay before the scan: nothing is left to image
+_OPTIONS = ("dose", "weight")  # of verbs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,8 @@ class SuvBasis:
         """
         value = getattr(self, name)
         if value is None:
-            raise self.fault(name, "is missing", expected, "add it or give it by option")
+            todo = f"add it or give --{name}" if name in _OPTIONS else "add it"
+            raise self.fault(name, "is missing", expected, todo)
         return float(value)
 
     def fault(self, name: str, found: str, expected: str, todo: str = "") -> InputError:
@@ -129,7 +131,7 @@ def body_size(kind: SuvType, basis: SuvBasis, lean_mass: LeanMass = "janmahasati
     if kind == "SUVbsa":
         return 1e4 * body_surface_area(weight, height)
     if basis.sex is None:
-        raise basis.fault("sex", "is missing", "expected M or F", "add it or give it by option")
+        raise basis.fault("sex", "is missing", "expected M or F", "add it")
     mass = lean_body_mass(weight, height, basis.sex, lean_mass)
     if not 0.0 < mass <= weight:
         raise basis.fault(

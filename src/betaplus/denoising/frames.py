@@ -23,6 +23,7 @@ from betaplus.denoising.guard import guard
 from betaplus.denoising.level import noise_level
 from betaplus.denoising.method import BUNDLES, LEARNED, SAMPLED, Denoised, Method, find_method
 from betaplus.denoising.options import check_options, method_settings
+from betaplus.denoising.ranks import Ranks
 from betaplus.denoising.resample import Resampler, check_voxels
 from betaplus.denoising.validity import image_remarks, noise_remarks
 from betaplus.denoising.volume import Volume
@@ -84,6 +85,7 @@ class FrameDenoiser:
         engine: ``threads`` or ``inline``.
         workers: Pieces at work at a time; the cores available if None, one on a GPU.
         max_memory: Bound on the run [bytes].
+        ranks: Processes that share the pieces of every frame; None for this one alone.
 
     Raises:
         InputError: If the image or the bundle cannot be used.
@@ -108,8 +110,10 @@ class FrameDenoiser:
         engine: str = "threads",
         workers: int | None = None,
         max_memory: int | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         kind = find_method(method)
+        self.ranks, here = ranks, ranks.here if ranks is not None else 1
         self.method, self.seed, self.dose_fraction = method, seed, dose_fraction
         self.settings = method_settings(kind, method, dict(settings or {}), samples)
         check_options(method, dose_fraction, bundle, engine, workers)
@@ -131,9 +135,10 @@ class FrameDenoiser:
         self.image = image
         if self.denoiser is not None:
             self._check_tiles(self.denoiser)
-        asked = workers or (default_workers() if self.device == "cpu" else 1)
+        asked = workers or (max(1, default_workers() // here) if self.device == "cpu" else 1)
+        limit = None if max_memory is None else max_memory // here
         self.memory: MemoryPlan = plan_memory(
-            image, self.grid, method, self.settings, self.denoiser, asked, max_memory
+            image, self.grid, method, self.settings, self.denoiser, asked, limit
         )
         self.remarks = list(self.conversion.remarks)
         if self.denoiser is not None:
@@ -198,6 +203,8 @@ class FrameDenoiser:
         """
         block = self._block(t)
         earlier = journal.load(block, _VOLUME) if journal is not None else None
+        if self.ranks is not None:
+            self.ranks.first_says(earlier is not None)
         if earlier is not None:
             about = json.loads(earlier["about"].tobytes())
             blocks = about.pop("blocks")
@@ -207,6 +214,8 @@ class FrameDenoiser:
             )  # fmt: skip
         with _one_thread():
             result = self._compute(t, raw, journal, progress or Silent())
+        if result is None:
+            raise ValueError("a process that assists has no result: see `assist`")
         if journal is not None:
             about = json.dumps({**result.about, "blocks": result.blocks}).encode()
             arrays = {"mean": result.mean, "about": np.frombuffer(about, np.uint8)}
@@ -214,6 +223,15 @@ class FrameDenoiser:
                 arrays["std"] = result.std
             journal.save(block, arrays, _VOLUME)
         return result
+
+    def assist(self) -> None:
+        """Compute this process's share of every frame; the first of `ranks` has the result."""
+        if self.ranks is None or self.ranks.first:
+            raise ValueError("the first process has nobody to assist")
+        for t, raw in volumes(self.image):
+            if not self.ranks.first_says():
+                with _one_thread():
+                    self._compute(t, raw, None, Silent())
 
     def stored(self, t: int, journal: Journal) -> dict[str, np.ndarray]:
         """Return ``mean`` and ``std`` of a finished frame from the journal.
@@ -249,7 +267,7 @@ class FrameDenoiser:
 
     def _compute(
         self, t: int, raw: np.ndarray, journal: Journal | None, progress: Progress
-    ) -> FrameResult:
+    ) -> FrameResult | None:
         if not raw.any():
             return self._left(raw, "is 0 everywhere")
         factors = self.conversion.factor
@@ -267,19 +285,24 @@ class FrameDenoiser:
             return self._left(raw, "has no noise that can be measured")
         pieces = self._method.pieces(volume)
         plan = [Block(i, (slice(i, i + 1),), (slice(i, i + 1),), self.seed) for i in range(pieces)]
+        stage = f"frame-{t + 1:03d}" if len(self.image.shape) == 4 else "pieces"
         running = run(
-            plan,
+            plan if self.ranks is None else self.ranks.share(plan, journal, stage),
             _piece,
             (self._method, volume),
             executor=self.engine,
             workers=self.memory.workers,
             journal=journal,
             progress=progress,
-            stage=f"frame-{t + 1:03d}" if len(self.image.shape) == 4 else "pieces",
+            stage=stage,
         )
         found: dict[int, np.ndarray] = {}
         for block, result in running:
             found[block.index] = result["piece"]
+        if self.ranks is not None:
+            self.ranks.collect(found, plan, journal, stage)
+            if not self.ranks.first:
+                return None
         denoised = self._method.combine(volume, [found.pop(i) for i in range(pieces)])
         about = {
             "noise": noise_level(volume.noise).as_dict(),
@@ -287,9 +310,8 @@ class FrameDenoiser:
         }
         mean, std = self._in_unit(raw, volume.data, denoised, factor)
         return FrameResult(
-            mean=mean, std=std, about=about, blocks=running.blocks_done,
-            resumed=running.blocks_resumed,
-        )  # fmt: skip
+            mean=mean, std=std, about=about, blocks=pieces, resumed=running.blocks_resumed
+        )
 
     def _check_tiles(self, denoiser: TrainedDenoiser) -> None:
         """Refuse tiles that cannot be made, before anything is computed."""

@@ -45,16 +45,21 @@ def check_values(image: PetImage) -> None:
             least, most = min(least, float(frame.min())), max(most, float(frame.max()))
     if strange:
         raise InputError(
-            f"{name} has {strange:,} voxels that are NaN or infinite",
+            f"{name} has {_voxels(strange, 'that is', 'that are')} NaN or infinite",
             "expected numbers",
             "set them to 0 where nothing was measured",
         )
     if negative:
         raise InputError(
-            f"{name} has {negative:,} voxels below 0, the least {least:.3g} {image.unit}",
+            f"{name} has {_voxels(negative)} below 0, the least {least:.3g} {image.unit}",
             "expected an image of OSEM, which has none",
             "set them to 0 if resampling made them; filtered back-projection is not what this is"
             " for",
         )
     if most == 0.0:
         raise InputError(f"{name} is 0 everywhere", "expected activity")
+
+
+def _voxels(count: int, one: str = "", more: str = "") -> str:
+    """Return ``1 voxel`` or ``7 voxels``, and the words that go with it."""
+    return f"{count:,} voxel{'s' * (count > 1)} {one if count == 1 else more}".rstrip()

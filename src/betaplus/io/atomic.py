@@ -19,6 +19,7 @@ _MENDABLE = {
     errno.EDQUOT,
     errno.EISDIR,
     errno.EEXIST,
+    errno.EFBIG,
     errno.ENAMETOOLONG,
     errno.ENOSPC,
     errno.ENOTDIR,

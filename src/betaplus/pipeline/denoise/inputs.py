@@ -10,9 +10,13 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.denoising.frames import FrameDenoiser
+from betaplus.denoising.ranks import Ranks
+from betaplus.denoising.region_model import CALIBRATION
 from betaplus.io.jsons import sidecar_path
+from betaplus.io.labels import label_table
 from betaplus.io.nifti import open_nifti
 from betaplus.io.open import load
+from betaplus.pipeline.denoise.regions import Regions
 from betaplus.pipeline.denoise.request import DenoiseRequest, Options
 
 __all__ = ["Inputs", "load_inputs"]
@@ -27,19 +31,26 @@ class Inputs:
     Attributes:
         image: As it was opened.
         frames: The method, ready for it.
+        regions: Whose means are wanted, or None.
         files: Role to file, of all that a result depends on.
     """
 
     image: PetImage
     frames: FrameDenoiser
+    regions: Regions | None
     files: dict[str, Path]
 
 
-def load_inputs(request: DenoiseRequest, options: Options) -> Inputs:
+def load_inputs(request: DenoiseRequest, options: Options, ranks: Ranks | None = None) -> Inputs:
     """Open the files and read all voxels once.
 
+    Args:
+        request: What is asked.
+        options: The same, read.
+        ranks: Processes that share the work.
+
     Raises:
-        InputError: If the image, the mask or the bundle cannot be used.
+        InputError: If the image, the mask, the regions or the bundle cannot be used.
         UsageError: If an option does not fit the method or the sidecar.
     """
     source = Path(request.source)
@@ -74,9 +85,19 @@ def load_inputs(request: DenoiseRequest, options: Options) -> Inputs:
         engine=request.engine,
         workers=request.workers,
         max_memory=options.max_memory,
+        ranks=ranks,
     )
+    regions = None
+    if request.regions is not None:
+        path = Path(request.regions)
+        regions = Regions.load(path, image, mask, request.method, frames.denoiser)
+        files["regions"] = path
+        if label_table(path).exists():
+            files["names of regions"] = label_table(path)
+        if regions.model is not None and frames.denoiser is not None:
+            files["calibration of regions"] = frames.denoiser.bundle.path / CALIBRATION
     frames.check()
-    return Inputs(image=image, frames=frames, files=files)
+    return Inputs(image=image, frames=frames, regions=regions, files=files)
 
 
 def _mask(path: Path, image: PetImage) -> np.ndarray:

@@ -35,6 +35,7 @@ class DenoiseRequest:
         weight: Of the body [kg], likewise.
         unit_out: ``input`` or ``SUV``.
         mask: Image of the voxels to denoise, on the grid of the image, or None.
+        regions: Image of labels whose means are wanted, likewise, or None.
         settings: Texts NAME=VALUE.
         config: TOML file with settings.
         bf16: Whether the network computes in bfloat16.
@@ -61,6 +62,7 @@ class DenoiseRequest:
     weight: float | None = None
     unit_out: str = "input"
     mask: Path | None = None
+    regions: Path | None = None
     settings: tuple[str, ...] = ()
     config: Path | None = None
     bf16: bool = False
@@ -109,6 +111,11 @@ class Names:
         """The SD of draws."""
         entities = {"desc": "denoised", "stat": "std"}
         return self.out / bids_name(self.src, entities, "pet", ".nii.gz")
+
+    @property
+    def regions(self) -> Path:
+        """Means of regions."""
+        return self.out / bids_name(self.src, {"desc": "denoised"}, "regions", ".tsv")
 
     @property
     def report(self) -> Path:

@@ -12,12 +12,15 @@ import numpy as np
 
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
+from betaplus.denoising.ranks import Ranks
 from betaplus.engine import Journal, Key, content_key, work_folder
+from betaplus.generative.distributed import join_team
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
 from betaplus.io.nifti import open_nifti
 from betaplus.io.suv import to_suv
 from betaplus.pipeline.denoise.inputs import Inputs, load_inputs
 from betaplus.pipeline.denoise.outputs import write_frames
+from betaplus.pipeline.denoise.regions import RegionRow, write_regions
 from betaplus.pipeline.denoise.request import DenoiseRequest, Names, check_options
 from betaplus.pipeline.denoise.views import Views, make_views
 from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
@@ -35,6 +38,7 @@ class DenoiseRun:
         image: The denoised image, as it was written.
         std: SD of draws, likewise; None where there are fewer than two.
         views: Pictures of some frames, in the unit of the input.
+        regions: Means of regions, frame by frame; none where none were wanted.
         run: The run record.
         remarks: What was taken for granted, and what lies outside the training.
         names: Where the outputs are.
@@ -44,6 +48,7 @@ class DenoiseRun:
     image: PetImage
     std: PetImage | None
     views: tuple[Views, ...]
+    regions: tuple[RegionRow, ...]
     run: dict[str, Any]
     remarks: tuple[str, ...]
     names: Names
@@ -67,6 +72,8 @@ class DenoiseRun:
         lines.append(f"image: {self.names.image}")
         if self.std is not None:
             lines.append(f"SD: {self.names.std}")
+        if self.names.regions in self.paths:
+            lines.append(f"regions: {self.names.regions}")
         if self.names.report in self.paths:
             lines.append(f"report: {self.names.report}")
         return lines
@@ -79,6 +86,7 @@ class _Found:
     noise: list[dict[str, Any] | None]
     guard: list[dict[str, Any] | None]
     views: list[Views]
+    regions: dict[int, list[RegionRow]]
     held: dict[str, np.ndarray]
     remarks: list[str]
     blocks: int = 0
@@ -92,7 +100,8 @@ def run_denoise(
 ) -> DenoiseRun | None:
     """Run the denoise verb.
 
-    Everything is checked before anything is written; the record is written last.
+    Everything is checked before anything is written; the record is written last. Processes that
+    torchrun started share the tiles of every frame; the first of them reports and writes.
 
     Args:
         request: What to do.
@@ -100,21 +109,37 @@ def run_denoise(
         report: Writes the HTML report to a path, or None for no report.
 
     Returns:
-        What was found, or None if `--resume` met a finished run.
+        What was found, or None if `--resume` met a finished run, and in all processes but the
+        first.
 
     Raises:
         InputError: If the data cannot be used.
         UsageError: If an option is unknown or contradicts another.
         OutputError: If outputs exist already or cannot be written.
     """
-    progress, watch = progress or Silent(), Stopwatch()
+    with join_team("cpu") as team:  # pieces are on the CPU when they are handed over
+        return _run(request, progress or Silent(), report, Ranks(team))
+
+
+def _run(
+    request: DenoiseRequest,
+    progress: Progress,
+    report: Callable[[Path, DenoiseRun], None] | None,
+    ranks: Ranks,
+) -> DenoiseRun | None:
+    watch = Stopwatch()
     names = Names(Path(request.out), source_stem(request.source))
     with watch.stage("read"):
         options = check_options(request, names)
-        inputs = load_inputs(request, options)
+        inputs = load_inputs(request, options, ranks)
+    if not ranks.first:
+        if ranks.first_says():
+            inputs.frames.assist()
+        return None
     drawn = inputs.frames.draws > 1
     images = [names.image, names.std] if drawn else [names.image]
-    paths = [*images, *([names.report] if report is not None else [])]
+    tables = [names.regions] if inputs.regions is not None else []
+    paths = [*images, *tables, *([names.report] if report is not None else [])]
     with Journal.open(
         work_folder(names.out, names.src, "denoise"),
         _key(request, inputs),
@@ -123,6 +148,7 @@ def run_denoise(
         outputs=paths,
         record=names.record,
     ) as journal:
+        ranks.first_says(not journal.done)
         if journal.done:
             return None
         if journal.resumed:
@@ -130,7 +156,7 @@ def run_denoise(
                 left.unlink(missing_ok=True)
         progress.note(inputs.frames.memory.summary)
         with watch.stage("denoise"):
-            found = _frames(inputs, journal, progress)
+            found = _frames(inputs, journal, progress, _unit(request, inputs.image))
         remarks = tuple(dict.fromkeys([*found.remarks, *journal.remarks]))
         run = _record(request, inputs, found, remarks, journal, watch)
         like = inputs.image
@@ -140,11 +166,17 @@ def run_denoise(
             write_dataset_description(names.out, "betaplus denoise")
             for what, path in zip(("mean", "std"), images, strict=False):
                 frames = _stored(inputs, journal, found, what, request.unit_out)
-                write_frames(path, frames, like, {"betaplus": _provenance(run, what)})
+                about = {"betaplus": _provenance(run, what)}
+                write_frames(path, frames, like, about, inputs.frames.memory.workers)
+            rows = [row for t in sorted(found.regions) for row in found.regions[t]]
+            if inputs.regions is not None:
+                model = inputs.regions.model
+                write_regions(names.regions, rows, None if model is None else model.conformal.level)
         result = DenoiseRun(
             image=dataclasses.replace(like, data=open_nifti(names.image)),
             std=dataclasses.replace(like, data=open_nifti(names.std)) if drawn else None,
             views=tuple(found.views),
+            regions=tuple(rows),
             run=run | {"timings_s": {**watch.seconds, "total": watch.total}},
             remarks=remarks,
             names=names,
@@ -167,11 +199,13 @@ def _key(request: DenoiseRequest, inputs: Inputs) -> Key:
     return content_key(inputs.files, settings, versions(RESULT_VERSIONS), checksum)
 
 
-def _frames(inputs: Inputs, journal: Journal, progress: Progress) -> _Found:
+def _frames(inputs: Inputs, journal: Journal, progress: Progress, unit: str) -> _Found:
     frames, image = inputs.frames, inputs.image
     shown = {int(t) for t in np.linspace(0, image.n_frames - 1, _SHOWN).round()}
-    found = _Found([None] * image.n_frames, [None] * image.n_frames, [], {}, [])
+    found = _Found([None] * image.n_frames, [None] * image.n_frames, [], {}, {}, [])
     found.remarks += [*image.remarks, *frames.remarks]
+    if inputs.regions is not None:
+        found.remarks += inputs.regions.remarks
     for t, raw, result in frames.frames(journal, progress):
         found.noise[t], found.guard[t] = result.about["noise"], result.about["guard"]
         found.blocks += result.blocks
@@ -180,6 +214,10 @@ def _frames(inputs: Inputs, journal: Journal, progress: Progress) -> _Found:
         if t in shown and result.about["noise"] is not None:
             views = make_views(t, raw, result.mean, result.std, image.affine)
             found.views.append(views)
+        if inputs.regions is not None and result.about["noise"] is not None:
+            found.regions[t] = inputs.regions.measure(
+                t, raw, result.mean, _factor(inputs, t), frames.grid, unit
+            )
         if image.n_frames == 1:
             found.held = {"mean": result.mean}
             if result.std is not None:
@@ -196,12 +234,17 @@ def _stored(
     inputs: Inputs, journal: Journal, found: _Found, what: str, unit: str
 ) -> Iterator[np.ndarray]:
     """Yield the frames of a result in order, one in memory at a time."""
-    factor = inputs.frames.conversion.factor
     for t in range(inputs.image.n_frames):
         values = found.held[what] if found.held else inputs.frames.stored(t, journal)[what]
         if unit == "SUV":
-            values = values * np.float32(factor[t] if factor.ndim else factor)
+            values = values * np.float32(_factor(inputs, t))
         yield values
+
+
+def _factor(inputs: Inputs, t: int) -> float:
+    """Return what makes SUV of a frame."""
+    factors = inputs.frames.conversion.factor
+    return float(factors[t] if factors.ndim else factors)
 
 
 def _record(
@@ -217,10 +260,11 @@ def _record(
     return {
         "input": Path(request.source).name,
         **frames.record(),
-        "unit": image.unit if request.unit_out == "input" else "SUV",
+        "unit": _unit(request, image),
         "mask": None if request.mask is None else Path(request.mask).name,
         "shape": list(image.shape),
         "voxel_mm": [round(v, 4) for v in (x, y, z)],
+        "regions": _regions(request, inputs),
         "noise": found.noise,
         "guard": found.guard,
         "engine": {
@@ -234,6 +278,19 @@ def _record(
         "checks": list(remarks),
         **run_record("denoise", request.command, request.seed, watch),
     }
+
+
+def _unit(request: DenoiseRequest, image: PetImage) -> str:
+    return image.unit if request.unit_out == "input" else "SUV"
+
+
+def _regions(request: DenoiseRequest, inputs: Inputs) -> dict[str, Any] | None:
+    """Return where regions are from, and what their intervals were calibrated on."""
+    if inputs.regions is None or request.regions is None:
+        return None
+    model = inputs.regions.model
+    made = None if model is None else {**model.conformal.as_dict(), **model.about}
+    return {"file": Path(request.regions).name, "intervals": made}
 
 
 def _provenance(run: dict[str, Any], what: str) -> dict[str, Any]:

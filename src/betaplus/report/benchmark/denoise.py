@@ -1,94 +1,101 @@
-"""Figures of `betaplus benchmark denoise`: slices, and gain over dose."""
+"""The report of `betaplus benchmark denoise`: tables and figures of the parts in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from betaplus import __version__
+from betaplus.core.errors import InputError
 from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.denoise.run import PARTS
+from betaplus.pipeline.benchmark.denoise.writing import part_file
+from betaplus.report.benchmark.denoise_curves import gain_figure, nema_figure, recovery_figure
+from betaplus.report.benchmark.denoise_images import body_figure, sphere_figure
+from betaplus.report.benchmark.markdown import markdown_blocks
+from betaplus.report.elements import Html
+from betaplus.report.figures.canvas import Picture
+from betaplus.report.page import Page
 
-__all__ = ["denoise_figures"]
+__all__ = ["denoise_report"]
 
-_NAME = "benchmark_denoise"
-_COLUMNS = ("noisy", "gaussian", "nlm", "mmse", "reference")
-_COLOURS = {
-    "gaussian": "#999999", "best gaussian": "#56B4E9", "nlm": "#E69F00", "mmse": "#D55E00",
+_TITLES = {
+    "images": "Bodies", "scanners": "Scanners, tracers, doses", "recovery": "Recovery and noise",
+    "nema": "Image quality phantom", "observer": "Observer", "calls": "Calls of the network",
+    "coverage": "Coverage", "guard": "Guard", "speed": "Speed", "real": "Real images",
 }  # fmt: skip
 
+_EMPHASIS = re.compile(r"\*([^*<>]+)\*")
 
-def denoise_figures(folder: Path, result: Mapping[str, Any]) -> list[Path]:
-    """Draw the figures of a result into its folder; return their paths.
+_Figure = Callable[[Mapping[str, Any], Mapping[str, np.ndarray]], Picture | None]
+_FIGURES: dict[str, dict[str, _Figure]] = {
+    "images": {"images": body_figure, "gain": gain_figure},
+    "recovery": {"curves": recovery_figure},
+    "nema": {"spheres": sphere_figure, "curves": nema_figure},
+}
+
+
+def denoise_report(folder: Path) -> Path:
+    """Write ``benchmark_denoise_report.html`` of the parts that a folder holds, and its figures.
 
     Args:
-        folder: Where `benchmark_denoise` wrote its images.
-        result: What it returned.
+        folder: Where `betaplus.pipeline.benchmark.denoise.run.benchmark_denoise` wrote.
+
+    Returns:
+        The path of the report.
 
     Raises:
-        OutputError: If a figure cannot be written.
+        InputError: If there is no part.
+        OutputError: If a file cannot be written.
     """
-    with np.load(folder / f"{_NAME}_images.npz") as stored:
-        images = {name: stored[name] for name in stored.files}
-    paths = []
-    drawn = {"images": _images(images, result) if images else None, "gain": _gain(result)}
-    for what, figure in drawn.items():
-        if figure is None:
+    parts = [part for part in (*PARTS, *_TITLES) if part_file(folder, part, "json").is_file()]
+    if not parts:
+        raise InputError(f"no part of the benchmark in {folder}", "expected one or more")
+    results = {
+        part: json.loads(part_file(folder, part, "json").read_text(encoding="utf-8"))
+        for part in dict.fromkeys(parts)
+    }
+    quick = [part for part, result in results.items() if result.get("quick")]
+    page = Page(
+        "Benchmark of denoising",
+        "Simulation unless a section says real.",
+        header={"Date": datetime.now().strftime("%Y-%m-%d %H:%M"), "Version": __version__},
+        warnings=[f"Quick runs, too little to judge by: {', '.join(quick)}."] if quick else [],
+    )
+    for part, result in results.items():
+        pictures = _pictures(folder, part, result)
+        text = part_file(folder, part, "md").read_text(encoding="utf-8")
+        body = text.partition("\n")[2] if text.startswith("# ") else text
+        page.add_section(_TITLES.get(part, part), [*pictures, *_blocks(body)])
+    return page.write(folder / "benchmark_denoise_report.html")
+
+
+def _blocks(text: str) -> Iterator[Html]:
+    """Yield the blocks of a part's Markdown."""
+    for piece in markdown_blocks(text):
+        yield Html(_EMPHASIS.sub(r"<em>\1</em>", piece))
+
+
+def _pictures(folder: Path, part: str, result: Mapping[str, Any]) -> list[Picture]:
+    """Return the figures of a part, and write those of pixels as files, too."""
+    stored = part_file(folder, part, "npz")
+    arrays: dict[str, np.ndarray] = {}
+    if stored.is_file():
+        with np.load(stored) as file:
+            arrays = {name: file[name] for name in file.files}
+    pictures = []
+    for name, draw in _FIGURES.get(part, {}).items():
+        made = draw(result, arrays)
+        if made is None:
             continue
-        path = folder / f"{_NAME}_{what}.png"
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=100, format="png")
-        paths.append(path)
-    return paths
-
-
-def _images(images: Mapping[str, np.ndarray], result: Mapping[str, Any]) -> Any:
-    """One row a group: coronal slices at 1/20."""
-    from matplotlib.figure import Figure
-
-    groups = [name for name in result["groups"] if f"{name}|reference" in images]
-    figure = Figure(figsize=(2.0 * len(_COLUMNS), 3.4 * len(groups)), layout="constrained")
-    grid = figure.subplots(len(groups), len(_COLUMNS), squeeze=False)
-    for line, group in zip(grid, groups, strict=True):
-        reference = images[f"{group}|reference"]
-        top = 1.2 * float(np.quantile(reference[reference > 0.1], 0.98))
-        for axes, method in zip(line, _COLUMNS, strict=True):
-            image = images[f"{group}|{method}"]
-            axes.imshow(image.T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
-            axes.set_axis_off()
-            title = f"{group}: {method}" if method == _COLUMNS[0] else method
-            axes.set_title(title, fontsize=8)
-    return figure
-
-
-def _gain(result: Mapping[str, Any]) -> Any:
-    """PSNR over the noisy image against dose, a panel a group."""
-    from matplotlib.figure import Figure
-
-    groups = result["groups"]
-    figure = Figure(figsize=(3.2 * len(groups), 3.0), layout="constrained")
-    panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    fractions = [1.0 / dose for dose in result["doses"]]
-    for axes, group in zip(panels, groups, strict=True):
-        for method, colour in _COLOURS.items():
-            gains = [_mean_gain(result["rows"], group, dose, method) for dose in result["doses"]]
-            axes.semilogx(fractions, gains, color=colour, marker="o", markersize=3, label=method)
-        axes.set_title(group, fontsize=9)
-        axes.set_xlabel("dose reduction factor")
-        axes.set_xticks(fractions, [f"{f:.0f}" for f in fractions])
-        axes.minorticks_off()
-    panels[0].set_ylabel("PSNR over the noisy image [dB]")
-    panels[0].legend(frameon=False, fontsize=8)
-    return figure
-
-
-def _mean_gain(rows: Any, group: str, dose: float, method: str) -> float:
-    def found(name: str) -> list[float]:
-        return [
-            row["psnr"]
-            for row in rows
-            if row["group"] == group and row["dose"] == dose and row["method"] == name
-        ]
-
-    return float(np.mean(found(method)) - np.mean(found("noisy")))
+        pictures.append(made)
+        with atomic_path(folder / f"benchmark_denoise_{part}_{name}.png") as path:
+            path.write_bytes(base64.b64decode(made.data))
+    return pictures

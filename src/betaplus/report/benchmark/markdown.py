@@ -11,10 +11,13 @@ __all__ = ["markdown_blocks"]
 
 
 def markdown_blocks(text: str) -> Iterator[Html]:
-    """Yield the blocks of a Markdown text; what is no table, list or heading is a paragraph."""
+    """Yield the blocks of a Markdown text; what is no table, list or heading is a paragraph.
+
+    An empty line ends a block.
+    """
     lines: list[str] = []
     for line in [*text.splitlines(), ""]:
-        if lines and _kind(line) != _kind(lines[0]):
+        if lines and (not line.strip() or _kind(line) != _kind(lines[0])):
             yield _block(lines)
             lines = []
         if line.strip():
@@ -22,7 +25,7 @@ def markdown_blocks(text: str) -> Iterator[Html]:
 
 
 def _kind(line: str) -> str:
-    return next((mark for mark in ("|", "- ", "#") if line.startswith(mark)), line.strip()[:0])
+    return next((mark for mark in ("|", "- ", "#") if line.startswith(mark)), "")
 
 
 def _block(lines: list[str]) -> Html:

@@ -1,23 +1,31 @@
-"""Filters tuned on phantoms of their own, dose by dose, and the best that each could do."""
+"""Filters with their best settings: on bodies of their own, or on the very image.
+
+Tuned on other bodies, at the same dose, in the same scanner and with the same tracer, a filter is
+what a careful user has. Tuned on the very image it is the best that it could be (an oracle).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from betaplus.core.progress import Progress
 from betaplus.denoising.gaussian import GaussianSettings, gaussian
 from betaplus.denoising.nlm import NlmSettings, nlm
 from betaplus.denoising.tune import Tuned, TuningCase, best_strength, tune_nlm
 from betaplus.denoising.volume import Volume
+from betaplus.evaluation.images.errors import nrmse
 from betaplus.pipeline.benchmark.denoise.cases import Scan
 
-__all__ = ["Baselines", "best_gaussian", "tune_baselines"]
+__all__ = ["Baselines", "best_of_image", "tune_baselines", "tuning_case"]
 
 _WIDTHS = (1.5, 25.0)  # mm
-_SLAB = 64  # planes of a body that NLM is tuned on
+_STRENGTHS = (0.5, 6.0)
+_TOLERANCE = 0.2  # of the logarithm of a strength: the gain is flat around the best
+_SLAB = 32  # planes of a body that NLM is tuned on
+_STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # times the tuned strength of NLM: tried on the very image
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,51 +42,75 @@ class Baselines:
     nlm: NlmSettings
     gains: dict[str, float]
 
-    def apply(self, volume: Volume) -> dict[str, np.ndarray]:
-        """Return the filtered images by method."""
-        settings = GaussianSettings(fwhm=self.fwhm)
-        return {
-            "gaussian": gaussian(volume.data, 0.0, volume.voxel, settings),
-            "nlm": nlm(volume.data, volume.sd, volume.voxel, self.nlm),
-        }
+    def apply(
+        self, volume: Volume, threads: int = 1, mask: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the filtered images by method.
+
+        Args:
+            volume: The image.
+            threads: Threads of non-local means.
+            mask: Where non-local means is wanted, as it takes long; all if None.
+        """
+        return {"gaussian": self.smooth(volume), "nlm": self.means(volume, threads, mask)}
+
+    def smooth(self, volume: Volume) -> np.ndarray:
+        """Return the image after the Gaussian filter."""
+        return gaussian(volume.data, 0.0, volume.voxel, GaussianSettings(fwhm=self.fwhm))
+
+    def means(self, volume: Volume, threads: int = 1, mask: np.ndarray | None = None) -> np.ndarray:
+        """Return the image after non-local means."""
+        return nlm(volume.data, volume.sd, volume.voxel, self.nlm, mask=mask, threads=threads)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return what JSON knows: width [mm], strength, and their gains [dB]."""
+        return {"fwhm": self.fwhm, "strength": self.nlm.strength, **self.gains}
 
 
-def tune_baselines(
-    scans: Sequence[Scan], dose: float, voxel: float, progress: Progress
-) -> Baselines:
-    """Return the filters that do best on some scans at a dose.
+def tuning_case(scan: Scan, volume: Volume) -> TuningCase:
+    """Return an image of a scan as something to tune on."""
+    return TuningCase(
+        noisy=volume.data, reference=scan.reference, mask=scan.body, voxel=scan.voxel, sd=volume.sd
+    )
+
+
+def tune_baselines(cases: Sequence[TuningCase], threads: int = 1) -> Baselines:
+    """Return the filters that do best on some images.
 
     Args:
-        scans: To tune on.
-        dose: Fraction of the counts.
-        voxel: Edge of the voxels that noise is measured on [mm].
-        progress: Told of what was found.
+        cases: Images of one dose.
+        threads: Threads of non-local means.
     """
-    cases, slabs = [], []
-    for scan in scans:
-        noisy = scan.noisy(dose)
-        case = TuningCase(
-            noisy=noisy, reference=scan.reference, mask=scan.body, voxel=scan.voxel,
-            sd=Volume(data=noisy, voxel=scan.voxel, grid_voxel=voxel).sd,
-        )  # fmt: skip
-        cases.append(case)
-        slabs.append(_part(case))
     width = _best_width(cases)
-    settings, found = tune_nlm(slabs, low=0.4, high=6.0, tolerance=0.1)
-    progress.note(
-        f"1/{1 / dose:.0f}: Gaussian of {width.strength:.1f} mm, NLM of strength"
-        f" {found.strength:.2f}"
+    low, high = _STRENGTHS
+    settings, found = tune_nlm(
+        [_part(case) for case in cases], low=low, high=high, tolerance=_TOLERANCE, threads=threads
     )
-    gains = {"gaussian": width.gain, "nlm": found.gain}
-    return Baselines(fwhm=width.strength, nlm=settings, gains=gains)
+    return Baselines(
+        fwhm=width.strength, nlm=settings, gains={"gaussian": width.gain, "nlm": found.gain}
+    )
 
 
-def best_gaussian(scan: Scan, noisy: np.ndarray) -> float:
-    """Return the width that is best for this very image [mm]: what no user could know."""
-    case = TuningCase(
-        noisy=noisy, reference=scan.reference, mask=scan.body, voxel=scan.voxel, sd=0.0
+def best_of_image(case: TuningCase, tuned: Baselines, threads: int = 1) -> Baselines:
+    """Return the filters that are best for the very image: what no user could know.
+
+    Args:
+        case: The image.
+        tuned: Those tuned on others; strengths of non-local means are tried around theirs, on a
+            part of the image.
+        threads: Threads of non-local means.
+    """
+    width, part, gains = _best_width([case]), _part(case), {}
+    before = nrmse(part.noisy, part.reference, part.mask)
+    for step in _STEPS:
+        settings = replace(tuned.nlm, strength=step * tuned.nlm.strength)
+        image = nlm(part.noisy, part.sd, part.voxel, settings, mask=part.mask, threads=threads)
+        gains[step] = 20.0 * math.log10(before / nrmse(image, part.reference, part.mask))
+    best = max(gains, key=lambda step: gains[step])
+    settings = replace(tuned.nlm, strength=best * tuned.nlm.strength)
+    return Baselines(
+        fwhm=width.strength, nlm=settings, gains={"gaussian": width.gain, "nlm": gains[best]}
     )
-    return _best_width([case]).strength
 
 
 def _best_width(cases: Sequence[TuningCase]) -> Tuned:
@@ -89,7 +121,7 @@ def _best_width(cases: Sequence[TuningCase]) -> Tuned:
 
 
 def _part(case: TuningCase) -> TuningCase:
-    """Return the planes with the liver's height: the middle of the body."""
+    """Return the planes in the middle, which hold the liver."""
     planes = case.noisy.shape[2]
     low = max(planes // 2 - _SLAB // 2, 0)
     part = (..., slice(low, low + _SLAB))

@@ -1,4 +1,8 @@
-"""How far a denoised image is from the reference: errors, organs, lesions, liver noise."""
+"""How far a denoised image is from the reference: errors, organs, lesions, liver noise.
+
+A lesion is the voxels of which it fills half or more. Organs are judged that are over 10 mL and
+take up over .3 of what the liver does.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.evaluation.images.errors import nrmse, psnr
-from betaplus.evaluation.images.ssim import ssim
+from betaplus.core.errors import InputError
+from betaplus.evaluation.images.published import body_scores, published_scores
+from betaplus.evaluation.images.regions import region_means
 from betaplus.evaluation.images.suv import (
     coefficient_of_variation,
     deepest_sphere,
@@ -32,8 +37,12 @@ class Scores:
         psnr: In the body, peak the reference's largest value there [dB].
         ssim: Mean in the body.
         nrmse: In the body [%].
+        published_psnr: As the published script has it [dB].
+        published_ssim: Likewise.
         organs: Organ to bias of SUVmean [%].
-        lesions: Of each lesion ``diameter`` [mm], bias of ``mean``, ``max`` and ``peak`` [%].
+        organ_tops: Organ to bias of SUVmax [%].
+        lesions: Of each lesion ``diameter`` [mm], ``contrast``, ``site``, and the bias of ``mean``,
+            ``max`` and ``peak`` [%].
         liver_cov: Coefficient of variation in the liver; None without one.
         reference_cov: The same of the reference.
     """
@@ -41,8 +50,11 @@ class Scores:
     psnr: float
     ssim: float
     nrmse: float
+    published_psnr: float
+    published_ssim: float
     organs: dict[str, float]
-    lesions: list[dict[str, float]]
+    organ_tops: dict[str, float]
+    lesions: list[dict[str, Any]]
     liver_cov: float | None
     reference_cov: float | None
 
@@ -76,48 +88,65 @@ class Targets:
             and means[label] > level
             and not name.startswith(_LESION)
         }
+        self._known = self._organ_suvs(reference)
         self.lesions = np.zeros(phantom.labels.shape, np.int32)
+        self.about: dict[int, dict[str, Any]] = {}
         for n, lesion in enumerate(scan.scan.lesions, 1):
-            self.lesions.ravel()[lesion.voxels] = n
-        self.diameters = {
-            n: float(lesion.diameter)
-            for n, lesion in enumerate(scan.scan.lesions, 1)
-            if (self.lesions == n).any()
-        }
+            held = lesion.share + lesion.dead
+            inner = held >= min(0.5, float(held.max()))
+            self.lesions.ravel()[lesion.voxels[inner]] = n
+            self.about[n] = {
+                "diameter": float(lesion.diameter), "contrast": float(lesion.contrast),
+                "site": lesion.site,
+            }  # fmt: skip
         self.liver = None
         if liver is not None:
-            self.liver = deepest_sphere(phantom.labels == liver, scan.voxel)
+            try:
+                self.liver = deepest_sphere(phantom.labels == liver, scan.voxel)
+            except InputError:
+                self.liver = None  # a liver that is too small for the sphere
         self.suvs = self._lesion_suvs(reference)
 
     def score(self, image: np.ndarray) -> Scores:
         """Return the figures of an image, shape (X, Y, Z) [SUV]."""
         scan, reference = self.scan, self.scan.reference
-        labels, names = scan.scan.phantom.labels, list(self.organs)
-        found = region_suvs(image, labels, names, scan.voxel)
-        known = region_suvs(reference, labels, names, scan.voxel)
-        organs = suv_bias(found, known).mean
+        found = zip(self._organ_suvs(image), self._known, strict=True)
+        organs, tops = (100.0 * (x / known - 1.0) for x, known in found)
         lesions = []
         if self.suvs is not None:
             bias = suv_bias(self._lesion_suvs(image), self.suvs)
-            for n, row in enumerate(self.diameters):
-                lesions.append({
-                    "diameter": self.diameters[row], "mean": float(bias.mean[n]),
-                    "max": float(bias.maximum[n]), "peak": float(bias.peak[n]),
-                })  # fmt: skip
+            lesions = [
+                {**about, "mean": float(bias.mean[n]), "max": float(bias.maximum[n]),
+                 "peak": float(bias.peak[n])}
+                for n, about in enumerate(self.about.values())
+            ]  # fmt: skip
         covs = [None, None]
         if self.liver is not None:
             covs = [coefficient_of_variation(x, self.liver) for x in (image, reference)]
+        body = body_scores(image, reference, scan.body)
+        published = published_scores(image, reference)
         return Scores(
-            psnr=psnr(image, reference, scan.body),
-            ssim=ssim(image, reference, scan.body),
-            nrmse=nrmse(image, reference, scan.body),
-            organs={self.organs[k]: float(b) for k, b in zip(names, organs, strict=True)},
+            psnr=body.psnr,
+            ssim=body.ssim,
+            nrmse=body.nrmse,
+            published_psnr=published.psnr,
+            published_ssim=published.ssim,
+            organs=dict(zip(self.organs.values(), organs.tolist(), strict=True)),
+            organ_tops=dict(zip(self.organs.values(), tops.tolist(), strict=True)),
             lesions=lesions,
             liver_cov=covs[0],
             reference_cov=covs[1],
         )
 
+    def _organ_suvs(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return SUVmean and SUVmax of the organs."""
+        from scipy.ndimage import maximum
+
+        labels, wanted = self.scan.scan.phantom.labels, list(self.organs)
+        tops = np.asarray(maximum(image, labels, wanted), np.float64)
+        return region_means(image, labels, wanted).mean, tops
+
     def _lesion_suvs(self, image: np.ndarray) -> Any:
-        if not self.diameters:
+        if not self.about:
             return None
-        return region_suvs(image, self.lesions, list(self.diameters), self.scan.voxel)
+        return region_suvs(image, self.lesions, list(self.about), self.scan.voxel)

@@ -16,10 +16,10 @@ from betaplus.pipeline.training.denoiser.styles import random_dose, random_filte
 from betaplus.simulation.fields import sigma_of_fwhm
 from betaplus.simulation.surrogate.marginal import factors
 
-__all__ = ["Item", "ItemBatches", "make_item"]
+__all__ = ["BRIGHTNESS", "Item", "ItemBatches", "make_item"]
 
 _UNTOLD = 0.5  # share of items whose dose the network is not told
-_BRIGHTNESS = (0.6, 1.6)
+BRIGHTNESS = (0.6, 1.6)
 _AIR = 0.05  # SUV: of a part that is nearly all air
 _AT_HOTTEST = 0.25  # share of parts around the hottest voxel of a box
 _PART_OF_SCAN = (-0.6, 0.2)  # logarithm of the level in the quiet of a scan over that of a part
@@ -134,7 +134,7 @@ class ItemBatches:
         box = np.ascontiguousarray(np.flip(box, axes)) if axes else box
         item = make_item(
             box, random_dose(rng), random_filter(rng), int(rng.integers(2)), plan.voxel,
-            float(rng.uniform(*_BRIGHTNESS)),
+            float(rng.uniform(*BRIGHTNESS)),
         )  # fmt: skip
         noisy, clean = item.noisy[None, None], item.clean[None, None]
         return item, clean, measure_noise(noisy, scan_level(noisy, noisy - clean, rng))

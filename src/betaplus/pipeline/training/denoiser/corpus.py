@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from betaplus.pipeline.training.corpus import corpus_file, simulate_people
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import random_style
 
-__all__ = ["make_boxes"]
+if TYPE_CHECKING:
+    from betaplus.simulation.static import StaticScan
+
+__all__ = ["draw_box", "make_boxes"]
 
 _DRAW = 47
 _AT_LESIONS = 0.35  # share of boxes around a lesion, where there are some
@@ -51,7 +54,7 @@ def _simulate_person(job: tuple[Path, int, DenoiserPlan, int]) -> None:
         rng = generator(seed, item=person, draw=_DRAW + paint)
         tracer = plan.tracers[int(rng.integers(len(plan.tracers)))]
         scan = draw_static(phantom, tracer, int(rng.integers(2**31)))
-        boxes = np.stack([_box(scan, plan, rng) for _ in range(plan.boxes)])
+        boxes = np.stack([draw_box(scan, plan, rng)[0] for _ in range(plan.boxes)])
         with (
             beside(corpus_file(folder, person, paint)) as temporary,
             temporary.open("wb") as handle,
@@ -59,7 +62,16 @@ def _simulate_person(job: tuple[Path, int, DenoiserPlan, int]) -> None:
             np.save(handle, boxes)
 
 
-def _box(scan: Any, plan: DenoiserPlan, rng: np.random.Generator) -> np.ndarray:
+def draw_box(
+    scan: StaticScan, plan: DenoiserPlan, rng: np.random.Generator
+) -> tuple[np.ndarray, list[int]]:
+    """Draw a part of a scan in a scanner at random; return the box and its first voxel.
+
+    Args:
+        scan: The scan.
+        plan: The denoiser.
+        rng: Chooses them.
+    """
     from betaplus.simulation.surrogate.information import measure_information
     from betaplus.simulation.surrogate.surrogate import Surrogate
 
@@ -75,10 +87,10 @@ def _box(scan: Any, plan: DenoiserPlan, rng: np.random.Generator) -> np.ndarray:
     sd = np.minimum(seen.linear_sd, 100.0)
     out = np.zeros((4, *[plan.box] * 3), np.float16)
     out[(slice(None), *(slice(n) for n in sd.shape))] = np.stack([seen.mean, sd, *draws])
-    return out
+    return out, low
 
 
-def _place(scan: Any, plan: DenoiserPlan, rng: np.random.Generator) -> list[int]:
+def _place(scan: StaticScan, plan: DenoiserPlan, rng: np.random.Generator) -> list[int]:
     """Return the first voxel of a box around a lesion or a place in the body."""
     shape = np.array(scan.activity.shape)
     if scan.lesions and rng.random() < _AT_LESIONS:
