@@ -29,7 +29,7 @@ def tiny_bundle(folder: Path, kind: str = "mean") -> Path:
     with torch.no_grad():
         for weights in network.parameters():
             weights.add_(0.05 * torch.randn_like(weights))
-    plan = DenoiserPlan(widths=WIDTHS, direct=0.5)
+    plan = DenoiserPlan(widths=WIDTHS, direct=0.5, version=1)
     return write_denoiser_bundle(
         folder, KINDS[kind].bundle, plan, network, checksum="0" * 64, seed=0, command="test",
         result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0}, noise=(0.01, 3.0),

@@ -19,7 +19,7 @@ from betaplus.denoising.consistency import (
     levels_of_calls,
     ode_end,
 )
-from betaplus.denoising.inputs import dose_context, show
+from betaplus.denoising.inputs import context_of, show
 from betaplus.denoising.network import LEVELS, CorrectionNetwork
 from betaplus.denoising.noise import measure_noise
 from betaplus.denoising.volume import Volume
@@ -90,7 +90,7 @@ def test_at_the_lowest_level_it_is_z_whatever_the_network() -> None:
     for weights in network.parameters():
         weights.add_(0.3 * torch.randn_like(weights))
     noise = 3.0 + torch.randn(1, 1, 16, 16, 16)
-    shown, told = show(noise, measure_noise(noise)), dose_context([0.1])
+    shown, told = show(noise, measure_noise(noise)), context_of([0.1], [(3.0,) * 3])
 
     def at(sigma: float) -> torch.Tensor:
         def denoised(x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:

@@ -135,7 +135,7 @@ def test_what_the_network_was_not_trained_on_is_said(bundle: Path) -> None:
     assert "tracer" not in said(metadata={"SUVType": "SUVbw", "TracerName": "[18F]FDG"}).lower()
     assert "tracer is DOTATATE" in said(metadata={"SUVType": "SUVbw", "TracerName": "DOTATATE"})
     assert "TracerName is missing" in said(metadata={"SUVType": "SUVbw"})
-    assert "coarser than the 3 mm" in said(voxel=(4.5, 4.5, 4.5))
+    assert "coarser than the 4.5 mm" in said(voxel=(4.6, 4.6, 4.6))
     assert "post-filter [mm] is 12" in said(
         metadata={"SUVType": "SUVbw", "TracerName": "FDG", "ReconFilterSize": 12}
     )

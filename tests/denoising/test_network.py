@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from betaplus.denoising.inputs import dose_context, show
+from betaplus.denoising.inputs import context_of, show
 from betaplus.denoising.network import DIRECT, SD, CorrectionNetwork
 from betaplus.denoising.noise import measure_noise
 
+VOXEL = (3.0, 3.0, 3.0)
 GENERATOR = torch.Generator().manual_seed(0)
 
 
@@ -24,7 +25,7 @@ def test_before_training_it_is_a_filter_that_lessens_noise():
     image = _image()
     noise = measure_noise(image)
     network = CorrectionNetwork((4, 4), 1).requires_grad_(False)
-    z = network.mean(show(image, noise), dose_context([None]))
+    z = network.mean(show(image, noise), context_of([None], [VOXEL]))
     out = (image + z * noise.sd)[..., 4:-4, 4:-4, 4:-4]
     assert float(out.std()) < 0.5 * float(image.std())
     assert abs(float(out.mean()) - 3.0) < 0.02
@@ -33,7 +34,7 @@ def test_before_training_it_is_a_filter_that_lessens_noise():
 def test_little_noise_on_z_leaves_z():
     z = torch.randn((1, 1, 24, 24, 24), generator=GENERATOR)
     network = CorrectionNetwork((4, 4), 1)
-    out = network(z, torch.tensor([1e-3]), _shown(_image()), dose_context([0.1]))
+    out = network(z, torch.tensor([1e-3]), _shown(_image()), context_of([0.1], [VOXEL]))
     assert torch.allclose(out, z, atol=5e-3)
 
 
@@ -41,10 +42,11 @@ def test_at_the_direct_level_the_answer_is_the_field():
     network = CorrectionNetwork((4, 4), 1)
     nn.init.constant_(network.network.head.bias, 0.25)
     shown = _shown(_image())
-    out = network.mean(shown, dose_context([None]))
-    first = torch.tensor((1.7, 0.9, 0.0, -1.4)).reshape(1, 4, 1, 1, 1)
-    taken = (1.0 + first - 2.0 * shown.images[:, -4:]).sigmoid()
-    expected = SD * 0.25 - (taken * shown.basis).sum(1, keepdim=True)
+    out = network.mean(shown, context_of([None], [VOXEL]))
+    first = torch.tensor((3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0))
+    first = first.reshape(1, 10, 1, 1, 1)
+    taken = (1.0 + first).sigmoid()
+    expected = SD * 0.25 + (taken * shown.basis).sum(1, keepdim=True)
     assert DIRECT / SD > 100
     assert torch.allclose(out, expected, atol=2e-3)
 
@@ -63,13 +65,14 @@ def test_details_that_hold_more_than_noise_stay_before_training():
     image[:, :, 12:20, 12:20, 12:20] += 6.0
     noise = measure_noise(image)
     network = CorrectionNetwork((4, 4), 1).requires_grad_(False)
-    out = image + network.mean(show(image, noise), dose_context([None])) * noise.sd
+    out = image + network.mean(show(image, noise), context_of([None], [VOXEL])) * noise.sd
     assert float(out[0, 0, 16, 16, 16]) > 8.5
     assert float(out[0, 0, 13, 16, 16]) > 7.5
     quiet = (..., slice(2, 8), slice(2, 8), slice(2, 8))
     assert float(out[quiet].std()) < 0.6 * float(image[quiet].std())
 
 
-def test_what_is_told_of_the_dose():
-    told = dose_context([None, 1.0, 0.01])
-    assert np.allclose(told.numpy(), [[0, 0], [1, 0], [1, -1]])
+def test_what_is_told_of_dose_and_voxels():
+    edges = [VOXEL, VOXEL, (3.0, 3.0, 3.0 * np.exp(0.25))]
+    told = context_of([None, 1.0, 0.01], edges)
+    assert np.allclose(told.numpy(), [[0] * 5, [1, 0, 0, 0, 0], [1, -1, 0, 0, 0.5]], atol=1e-6)

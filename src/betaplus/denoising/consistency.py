@@ -73,7 +73,7 @@ class ConsistencySettings:
     def __post_init__(self) -> None:
         check_number("samples", self.samples)
         check_number("calls", self.calls, MOST_CALLS)
-        check_share(self.high_band)
+        check_share("high_band", self.high_band)
 
 
 class Consistency(Sampled):

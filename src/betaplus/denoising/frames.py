@@ -326,7 +326,7 @@ class FrameDenoiser:
             volume.coarse,
             grid.down(torch.from_numpy(output)[None, None]),
             volume.noise.sd,
-            (self.grid,) * 3,
+            grid.grid_voxel,
             grid.grid_affine(self.image.affine),
         )
         listed = []

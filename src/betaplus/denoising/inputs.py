@@ -1,31 +1,39 @@
 """What the network is shown of a noisy image.
 
 Contrasts are in units of the noise and of the uptake around, so that one network serves all doses
-and tracers.
+and tracers. Beside the image itself there is a path from it to a smooth one in ten steps: non-local
+means that look for likeness less and less strictly, then binomial smoothings of the last.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from betaplus.denoising.noise import NoiseMaps, smoothed
+from betaplus.denoising.noise import BANDS, NoiseMaps, grain, smoothed
+from betaplus.denoising.non_local import MEANS, non_local_means
 
-__all__ = ["BASIS", "CHANNELS", "CONTEXT", "Shown", "dose_context", "show"]
+__all__ = ["BASIS", "CHANNELS", "CONTEXT", "USUAL", "Shown", "context_of", "show"]
 
-BASIS = 4
-"""Details of an image, see `betaplus.denoising.noise`."""
-CHANNELS = 3 * BASIS + 1
+BASIS = MEANS + BANDS
+"""Steps of the path."""
+CHANNELS = 3 * BANDS + 2 + MEANS
 """Images that the network is shown."""
-CONTEXT = 2
-"""Numbers of `dose_context`."""
+CONTEXT = 5
+"""Numbers of `context_of`."""
+USUAL = 3.0
+"""Edge of the voxels that most of the training has [mm]."""
 
 _MOST = 40.0
 _TINY = 1e-6
 _EXCESS = (-2.0, 6.0)
+_GRAIN = (-6.0, 1.0)
+_TINY_SUV = 1e-4
 _DECADES = math.log(100.0)
 
 
@@ -34,9 +42,9 @@ class Shown:
     """A noisy image as the network sees it.
 
     Attributes:
-        images: Shape (B, 13, X, Y, Z), of order 1; the last four are logarithms of how much more
+        images: Shape (B, 20, X, Y, Z), of order 1; the last four are logarithms of how much more
             each detail holds around a place than noise alone would.
-        basis: Details in units of the noise, bounded by 40, shape (B, 4, X, Y, Z).
+        basis: Steps of the path in units of the noise, bounded by 40, shape (B, 10, X, Y, Z).
     """
 
     images: Tensor
@@ -60,33 +68,48 @@ def show(image: Tensor, noise: NoiseMaps) -> Shown:
         noise: Of it.
     """
     sd = noise.sd
-    basis = noise.details / sd
+    details = noise.details / sd
+    means = non_local_means(image, noise)
+    path = [image, *means.split(1, 1)]
+    for band in range(BANDS):
+        path.append(smoothed(path[-1], 2**band))
+    basis = torch.cat([after - before for before, after in itertools.pairwise(path)], 1) / sd
     images = [
-        basis.asinh(),
-        (image - noise.mean) / noise.scale,
+        details.asinh(),
+        ((image - noise.mean) / noise.scale).asinh(),
         (noise.scale / sd).log(),
         noise.bands[:, 1:],
-        excess(basis, noise),
+        basis[:, :MEANS].asinh(),
+        ((grain(image) + _TINY_SUV) / sd).log().clamp(*_GRAIN),
+        excess(details, noise),
     ]
     bounded = _MOST * (basis / _MOST).tanh()
     return Shown(images=torch.cat(images, 1), basis=bounded)
 
 
-def excess(basis: Tensor, noise: NoiseMaps) -> Tensor:
-    """Return the logarithm of the local SD of each detail over that of noise, like `basis`."""
+def excess(details: Tensor, noise: NoiseMaps) -> Tensor:
+    """Return the logarithm of the local SD of each detail over that of noise, like `details`.
+
+    Args:
+        details: In units of the noise, shape (B, 4, X, Y, Z).
+        noise: The noise.
+    """
     around = [
-        smoothed(basis[:, k : k + 1].square(), 2**k) / noise.bands[:, k : k + 1].square()
-        for k in range(BASIS)
+        smoothed(details[:, k : k + 1].square(), 2**k) / noise.bands[:, k : k + 1].square()
+        for k in range(BANDS)
     ]
     return (0.5 * (torch.cat(around, 1) + _TINY).log()).clamp(*_EXCESS)
 
 
-def dose_context(fractions: list[float | None]) -> Tensor:
-    """Return what networks are told of the dose, shape (B, 2).
+def context_of(fractions: Sequence[float | None], voxels: Sequence[Sequence[float]]) -> Tensor:
+    """Return what networks are told of items, shape (B, 5).
 
     Args:
-        fractions: Of the counts of a usual scan, of each item; None where it is not known.
+        fractions: Of the counts of a usual scan; None where it is not known.
+        voxels: Edges [mm].
     """
-    return torch.tensor(
-        [(0.0, 0.0) if f is None else (1.0, math.log(f) / _DECADES) for f in fractions]
-    )
+    return torch.tensor([
+        (*((0.0, 0.0) if f is None else (1.0, math.log(f) / _DECADES)),
+         *(2.0 * math.log(v / USUAL) for v in edges))
+        for f, edges in zip(fractions, voxels, strict=True)
+    ])  # fmt: skip

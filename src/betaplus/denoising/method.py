@@ -85,11 +85,15 @@ def find_method(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def check_share(share: float) -> None:
-    """Refuse a setting `high_band` that is no share.
+def check_share(name: str, share: float) -> None:
+    """Refuse a setting that is no share.
+
+    Args:
+        name: Of the setting.
+        share: Its value.
 
     Raises:
         UsageError: If it is not from 0 to 1.
     """
     if not 0.0 <= share <= 1.0:
-        raise UsageError(f"setting high_band is {share:g}", "expected 0 to 1")
+        raise UsageError(f"setting {name} is {share:g}", "expected 0 to 1")

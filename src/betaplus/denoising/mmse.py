@@ -10,6 +10,7 @@ import torch
 
 from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.inputs import Shown
+from betaplus.denoising.kept_means import kept_means
 from betaplus.denoising.method import Denoised, check_share
 from betaplus.denoising.tiles import even_tiles
 from betaplus.denoising.volume import Volume
@@ -26,14 +27,17 @@ class MmseSettings:
         tile: Largest edge of tiles [voxels of the network].
         overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
         high_band: Share of the noise that the network's grid cannot hold which is taken away.
+        kept: Share of what was taken from whole tissues that is given back, see `kept_means`.
     """
 
     tile: int = 96
     overlap: int = 24
     high_band: float = 1.0
+    kept: float = 1.0
 
     def __post_init__(self) -> None:
-        check_share(self.high_band)
+        check_share("high_band", self.high_band)
+        check_share("kept", self.kept)
 
 
 class Mmse:
@@ -62,7 +66,12 @@ class Mmse:
     def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
         """Return the denoised volume."""
         tiles = ((i, torch.from_numpy(tile)) for i, tile in enumerate(pieces))
-        return Denoised(mean=volume.corrected(fuse(self._plan(volume), tiles)))
+        z = fuse(self._plan(volume), tiles)
+        if self.settings.kept:
+            change, sd = z * volume.noise.sd, volume.noise.sd
+            given = kept_means(-change, volume.coarse + change, volume.resampler.grid_voxel)
+            z = z + self.settings.kept * given / sd
+        return Denoised(mean=volume.corrected(z))
 
     def _plan(self, volume: Volume) -> TilePlan:
         shape, s = tuple(volume.coarse.shape[2:]), self.settings

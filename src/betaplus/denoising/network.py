@@ -28,9 +28,10 @@ LEVELS = (0.02, 20.0)
 SD = 0.7
 """Standard deviation of z."""
 
-_GAIN = 4.0
-_STEEP = 2.0  # odds of a detail to go fall with the square of what it holds
-_FIRST = (1.7, 0.9, 0.0, -1.4)  # logits of what of each detail goes before training
+_GAIN = 2.0
+_LIKELY = 4.0  # steps in units of the noise: larger ones are refused before training
+_REFUSED = 16.0
+_FIRST = (3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0)  # logits before training
 
 
 class CorrectionNetwork(nn.Module):
@@ -50,6 +51,7 @@ class CorrectionNetwork(nn.Module):
             channels=1 + CHANNELS,
             outputs=1 + BASIS,
             context=CONTEXT,
+            normed=True,
         )
         self.network = UNet(self.size)
 
@@ -66,9 +68,9 @@ class CorrectionNetwork(nn.Module):
         total = (spread**2 + SD**2).sqrt()
         out = self.network(torch.cat([z / total, shown.images], 1), sigma.log() / 4, told)
         first = out.new_tensor(_FIRST).reshape(1, -1, 1, 1, 1)
-        wiener = first - _STEEP * shown.images[:, -BASIS:]
-        taken = (_GAIN * out[:, 1:] + wiener).sigmoid() / SD
-        field = out[:, :1] - (spread / total) ** 2 * (taken * shown.basis).sum(1, keepdim=True)
+        likely = first - (shown.basis / _LIKELY).square().clamp(max=_REFUSED)
+        taken = (_GAIN * out[:, 1:] + likely).sigmoid() / SD
+        field = out[:, :1] + (spread / total) ** 2 * (taken * shown.basis).sum(1, keepdim=True)
         return (SD / total) ** 2 * z + spread * SD / total * field
 
     def mean(self, shown: Shown, told: Tensor) -> Tensor:

@@ -13,13 +13,14 @@ other says how noise is correlated.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["BANDS", "EXPONENT", "NoiseMaps", "measure_noise", "noise_level", "smoothed"]
+__all__ = ["BANDS", "EXPONENT", "NoiseMaps", "grain", "measure_noise", "noise_level", "smoothed"]
 
 EXPONENT = 0.7
 """p; real images have 0.5 to 0.8."""
@@ -104,6 +105,26 @@ def measure_noise(image: Tensor, quiet: Tensor | None = None) -> NoiseMaps:
     return NoiseMaps(mean=mean, scale=scale, level=total, bands=bands / total, details=details)
 
 
+def grain(image: Tensor) -> Tensor:
+    """Return the local SD of what changes from voxel to voxel along two axes at a time.
+
+    Of edges little does so, least of those that lie along an axis, and of noise much, unless a
+    filter took it: it says how noise differs from place to place where edges hide that. The SD of
+    white noise is given back.
+
+    Args:
+        image: Shape (B, 1, X, Y, Z).
+    """
+    roots = torch.zeros_like(image)
+    for axes in ((2, 3), (2, 4), (3, 4)):
+        change = image
+        for axis in axes:
+            change = _bent(change, axis)
+        roots += change.abs().sqrt_()
+    near = (_around(roots / 3.0) / math.sqrt(6.0)).square() / _ROOT_OF_NORMAL
+    return functional.interpolate(near, image.shape[2:], mode="trilinear")
+
+
 def noise_level(image: Tensor, noise: Tensor) -> Tensor:
     """Return the level of each band of known noise: medians over the body, shape (4,).
 
@@ -151,6 +172,18 @@ def _some(values: Tensor) -> Tensor:
     """Return at most a million of the values, evenly taken."""
     flat = values.flatten()
     return flat[:: max(1, flat.numel() // _SAMPLE + 1)]
+
+
+def _bent(x: Tensor, axis: int) -> Tensor:
+    """Return second differences along an axis, at its ends those of the voxel beside."""
+    n = x.shape[axis]
+    out = torch.zeros_like(x)
+    if n > 2:
+        inner = 2.0 * x.narrow(axis, 1, n - 2) - x.narrow(axis, 0, n - 2) - x.narrow(axis, 2, n - 2)
+        out.narrow(axis, 1, n - 2).copy_(inner)
+        out.select(axis, 0).copy_(inner.select(axis, 0))
+        out.select(axis, n - 1).copy_(inner.select(axis, n - 3))
+    return out
 
 
 def _around(x: Tensor) -> Tensor:

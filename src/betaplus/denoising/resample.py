@@ -1,9 +1,11 @@
 r"""From an image to the grid of the network and back, as a correction.
 
 The output is out = y + R^-1 c with c = f(R y) - R y, the correction that a network f makes on a
-grid of isotropic voxels: what it leaves alone is left alone to the last bit, whatever the grids,
-and nothing that the grid cannot hold is lost. The noise that the grid cannot hold, where the
-image's voxels are finer, is taken out apart (`shrink_high_band`).
+grid. Its voxels are those of the network's training where the image's are finer, and the image's
+own where they are coarser, since interpolated noise is unlike any other. What the network leaves
+alone is left alone to the last bit, whatever the grids, and nothing that the grid cannot hold is
+lost. The noise that the grid cannot hold, where the image's voxels are finer, is taken out apart
+(`shrink_high_band`).
 """
 
 from __future__ import annotations
@@ -69,25 +71,25 @@ class Resampler:
     Attributes:
         shape: Of the image.
         voxel: Its voxel edges [mm].
-        grid_voxel: Edge of the grid's voxels [mm].
+        grid_voxel: Edges of the grid's voxels [mm].
         grid_shape: Of the grid: as many voxels as cover the image, around the same middle.
 
     Args:
         shape: Of the image.
         voxel: Its voxel edges [mm].
-        grid_voxel: Edge of the grid's voxels [mm].
+        grid_voxel: Edge of the grid's voxels at least [mm].
     """
 
     def __init__(self, shape: Sequence[int], voxel: Sequence[float], grid_voxel: float) -> None:
         self.shape, self.voxel = tuple(shape), tuple(float(v) for v in voxel)
-        self.grid_voxel = float(grid_voxel)
+        self.grid_voxel = tuple(max(v, float(grid_voxel)) for v in self.voxel)
         self.grid_shape = tuple(
-            max(1, math.ceil(n * v / self.grid_voxel - 1e-3))
-            for n, v in zip(self.shape, self.voxel, strict=True)
+            max(1, math.ceil(n * v / w - 1e-3))
+            for n, v, w in zip(self.shape, self.voxel, self.grid_voxel, strict=True)
         )
-        axes = list(zip(self.shape, self.voxel, self.grid_shape, strict=True))
-        self._down = [cubic_matrix(n, v, m, self.grid_voxel) for n, v, m in axes]
-        self._up = [cubic_matrix(m, self.grid_voxel, n, v) for n, v, m in axes]
+        axes = list(zip(self.shape, self.voxel, self.grid_shape, self.grid_voxel, strict=True))
+        self._down = [cubic_matrix(n, v, m, w) for n, v, m, w in axes]
+        self._up = [cubic_matrix(m, w, n, v) for n, v, m, w in axes]
 
     def grid_affine(self, affine: np.ndarray) -> np.ndarray:
         """Return the affine of the grid, shape (4, 4) [mm].
@@ -95,7 +97,7 @@ class Resampler:
         Args:
             affine: Of the image.
         """
-        step = np.array([self.grid_voxel / v for v in self.voxel])
+        step = np.array(self.grid_voxel) / np.array(self.voxel)
         first = (np.array(self.shape) - 1) / 2 - step * (np.array(self.grid_shape) - 1) / 2
         to_image = np.diag([*step, 1.0])
         to_image[:3, 3] = first

@@ -93,7 +93,7 @@ def check_number(name: str, number: int, most: int = _MOST) -> None:
 def _check(settings: DdimSettings | DdpmSettings) -> None:
     check_number("samples", settings.samples)
     check_number("steps", settings.steps)
-    check_share(settings.high_band)
+    check_share("high_band", settings.high_band)
 
 
 class Sampled:
@@ -132,8 +132,7 @@ class Sampled:
         shown, device, told = volume.shown, self.denoiser.device, volume.told
 
         def denoised(z: Tensor, sigma: Tensor, beside: Tensor) -> Tensor:
-            basis = beside.shape[1] - BASIS
-            tile = Shown(images=beside[:, :basis], basis=beside[:, basis:]).to(device)
+            tile = Shown(images=beside[:, :-BASIS], basis=beside[:, -BASIS:]).to(device)
             level = sigma.reshape(-1).float().to(device)
             return self.denoiser.estimate(z.to(device), level, tile, told.to(device)).cpu()
 

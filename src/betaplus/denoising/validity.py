@@ -17,7 +17,6 @@ DOSE = "dose fraction"
 """Name of the range of dose fractions, where a bundle has one."""
 
 _FILTER = "post-filter [mm]"
-_COARSER = 1.34  # times the voxels of the network: 4 mm for 3
 _SYNONYMS = {"FDG": ("fluorodeoxyglucose", "fludeoxyglucose", "fluordeoxyglucose")}
 
 
@@ -61,11 +60,13 @@ def image_remarks(
     if dose_fraction is not None and DOSE in config.validity:
         values[DOSE] = dose_fraction
     remarks += [f"outside what the network was trained on: {s}" for s in _said(config, values)]
-    voxel, grid = image.voxel_size, float(config.settings["voxel"])
-    if max(voxel) > _COARSER * grid:
+    voxel = image.voxel_size
+    coarsest = float(config.settings.get("coarsest", config.settings["voxel"]))
+    if max(voxel) > 1.005 * coarsest:
         edges = " x ".join(f"{v:.3g}" for v in voxel)
         remarks.append(
-            f"voxels of {edges} mm are coarser than the {grid:g} mm that the network was trained on"
+            f"voxels of {edges} mm are coarser than the {coarsest:.3g} mm that the network was"
+            " trained on"
         )
     return remarks
 

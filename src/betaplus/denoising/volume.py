@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.denoising.inputs import Shown, dose_context, show
+from betaplus.denoising.inputs import Shown, context_of, show
 from betaplus.denoising.local_scale import local_scale
 from betaplus.denoising.noise import NoiseMaps, measure_noise
 from betaplus.denoising.resample import Resampler, shrink_high_band
@@ -27,7 +27,7 @@ class Volume:
     Attributes:
         data: Shape (X, Y, Z) float32 [SUV].
         voxel: Voxel edges [mm].
-        grid_voxel: Edge of the voxels that networks work on [mm].
+        grid_voxel: Edge of the voxels that networks work on, at least [mm].
         dose: Fraction of the counts of a usual scan; None where it is not known.
         seed: Of what is drawn.
         frame: Number of the frame.
@@ -70,7 +70,7 @@ class Volume:
     @cached_property
     def told(self) -> Tensor:
         """What networks are told."""
-        return dose_context([self.dose])
+        return context_of([self.dose], [self.resampler.grid_voxel])
 
     @cached_property
     def beyond(self) -> Tensor:
@@ -98,9 +98,7 @@ class Volume:
     def sd(self) -> np.ndarray:
         """SD of the noise of the volume's own voxels, shape (X, Y, Z) float32 [SUV].
 
-        That of the grid, and of what the grid cannot hold. Where voxels are coarser than those of
-        the grid it is that of the interpolated image: up to a quarter less at 4 mm, as noise is
-        correlated.
+        That of the grid, and of what the grid cannot hold.
         """
         whitened = self.resampler.high_band(self.image) / self._up_sd
         beyond = local_scale(whitened, self.image > 0, self.voxel, _NEAR)

@@ -35,6 +35,8 @@ class UNetSize:
         context: Numbers that are known of an item beside its noise level.
         stem: Edge of the blocks of voxels that become channels; 1 for none.
         embedding: Width of what blocks are told.
+        normed: Whether features are normalised once more before they become images: without it
+            inputs with long tails make the last convolution's gradient, and so the clipped one.
     """
 
     dimensions: int
@@ -45,6 +47,7 @@ class UNetSize:
     context: int = 0
     stem: int = 2
     embedding: int = 128
+    normed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -141,6 +144,8 @@ class UNet(nn.Module):
             h = h + skips[i]
             for block in self.up[i]:
                 h = block(h, told)
+        if size.normed:
+            h = functional.layer_norm(h.movedim(1, -1), (size.widths[0],)).movedim(-1, 1)
         return depth_to_space(self.head(functional.silu(h)).float(), size.stem)
 
     def _tell(self, noise: Tensor, context: Tensor | None, x: Tensor) -> Tensor:

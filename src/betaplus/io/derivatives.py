@@ -40,6 +40,8 @@ _IGNORED = (
     "*_mu.*",
     "*_lesions.*",
     "*_uptake.*",
+    "*_regions.tsv",
+    "*_regions.json",
     "evaluation*.tsv",
     "evaluation*.json",
     "*_report.html",

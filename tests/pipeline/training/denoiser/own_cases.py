@@ -75,7 +75,7 @@ def own_folder(folder: Path, subjects: int) -> Path:
 def base_bundle(folder: Path) -> Path:
     """Write a network that was not trained, and is a local Wiener filter."""
     torch.manual_seed(3)
-    plan = DenoiserPlan(voxel=VOXEL, widths=(4, 4))
+    plan = DenoiserPlan(voxel=VOXEL, widths=(4, 4), version=1)
     return write_denoiser_bundle(
         folder, "body", plan, CorrectionNetwork((4, 4), 1), checksum="0" * 64, seed=0,
         command="test", result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0},

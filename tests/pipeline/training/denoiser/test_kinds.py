@@ -119,7 +119,7 @@ def _boxes():
             images=torch.zeros(1, CHANNELS, *shape[2:]), basis=torch.zeros(1, BASIS, *shape[2:])
         )
         cases.append((0.1, noisy, clean, sd, shown))
-    return SimpleNamespace(cases=cases, inner=(..., *[slice(2, 22)] * 3))
+    return SimpleNamespace(voxel=3.0, cases=cases, inner=(..., *[slice(2, 22)] * 3))
 
 
 @pytest.mark.parametrize(

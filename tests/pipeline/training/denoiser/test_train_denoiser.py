@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.denoising.bundle import load_denoiser
-from betaplus.denoising.inputs import dose_context, show
+from betaplus.denoising.inputs import context_of, show
 from betaplus.denoising.noise import measure_noise
 from betaplus.pipeline.training.denoiser.train import train_denoiser
 
@@ -77,7 +77,7 @@ def test_the_bundle_says_what_it_is_and_works(whole):
     denoiser = load_denoiser(explicit=whole)
     assert denoiser.voxel == 8.0
     image = 3.0 + torch.randn((1, 1, 16, 16, 16), generator=torch.Generator().manual_seed(0))
-    z = denoiser.mean(show(image, measure_noise(image)), dose_context([0.1]))
+    z = denoiser.mean(show(image, measure_noise(image)), context_of([0.1], [(3.0,) * 3]))
     assert z.shape == image.shape
     assert torch.isfinite(z).all()
     training = json.loads((whole / "training.json").read_text())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional
 
-from betaplus.denoising.inputs import dose_context, show
-from betaplus.denoising.noise import NoiseMaps, measure_noise, noise_level
+from betaplus.denoising.inputs import context_of, show
+from betaplus.denoising.noise import EXPONENT, NoiseMaps, measure_noise, noise_level
 from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import random_dose, random_filter
@@ -20,11 +23,12 @@ __all__ = ["BRIGHTNESS", "Item", "ItemBatches", "make_item"]
 
 _UNTOLD = 0.5  # share of items whose dose the network is not told
 BRIGHTNESS = (0.6, 1.6)
-_AIR = 0.05  # SUV: of a part that is nearly all air
 _AT_HOTTEST = 0.25  # share of parts around the hottest voxel of a box
 _PART_OF_SCAN = (-0.6, 0.2)  # logarithm of the level in the quiet of a scan over that of a part
 _ANATOMY = (0.08, 0.08, 0.1, 0.14)  # levels of bands in the quiet of scans without noise
-_TRIES = 4  # at one that is not
+_COARSE = 0.25  # share of items with larger voxels
+_CHOICE = 4  # parts of which one is taken, where there is noise to be had
+_TINY = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,15 +39,23 @@ class Item:
         noisy: Image at some dose.
         clean: The same without noise.
         dose: Fraction of the counts.
+        voxel: Edges [mm].
     """
 
     noisy: Tensor
     clean: Tensor
     dose: float
+    voxel: tuple[float, float, float]
 
 
 def make_item(
-    box: np.ndarray, dose: float, fwhm: float, draw: int, voxel: float, brightness: float = 1.0
+    box: np.ndarray,
+    dose: float,
+    fwhm: float,
+    draw: int,
+    voxel: float,
+    brightness: float = 1.0,
+    shape: tuple[int, int, int] | None = None,
 ) -> Item:
     """Return a scan of a box of `corpus`.
 
@@ -54,13 +66,19 @@ def make_item(
         draw: 0 or 1.
         voxel: Edge [mm].
         brightness: Factor on the uptake.
+        shape: Of the item: fewer voxels than the box has are larger ones; as many if None.
     """
     mean, sd = (np.asarray(part, np.float32) for part in box[:2])
     noise = np.asarray(box[2 + draw], np.float32)
     clean = torch.from_numpy(mean * np.float32(brightness))
     noisy = clean * torch.from_numpy(factors(noise, sd / np.float32(np.sqrt(dose))))
-    noisy, clean = _filtered(torch.stack([noisy, clean]), fwhm / voxel)
-    return Item(noisy=noisy, clean=clean, dose=dose)
+    shape = shape or tuple(noisy.shape)
+    edges = [voxel * n / m for n, m in zip(noisy.shape, shape, strict=True)]
+    widths = [math.sqrt(fwhm**2 + edge**2 - voxel**2) / voxel for edge in edges]
+    both = _filtered(torch.stack([noisy, clean]), widths)
+    if shape != tuple(noisy.shape):
+        both = functional.interpolate(both[None], shape, mode="trilinear")[0]
+    return Item(noisy=both[0], clean=both[1], dose=dose, voxel=tuple(edges))
 
 
 def scan_level(noisy: Tensor, noise: Tensor, rng: np.random.Generator) -> Tensor:
@@ -95,8 +113,8 @@ class ItemBatches:
         """Draw n items and return those of a process.
 
         Returns:
-            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 13, ...) and ``basis``
-            (n, 4, ...), what the network is shown; ``told`` (n, 2).
+            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 17, ...) and ``basis``
+            (n, 8, ...), what the network is shown; ``told`` (n, 5).
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
         made = [self._draw(np.random.default_rng(int(key))) for key in keys]
@@ -123,48 +141,64 @@ class ItemBatches:
             "sd": sd / sd.square().mean().sqrt(),
             "images": shown.images,
             "basis": shown.basis,
-            "told": dose_context([told]),
+            "told": context_of([told], [item.voxel]),
         }
 
     def _item(self, rng: np.random.Generator) -> tuple[Item, Tensor, NoiseMaps]:
         """Draw an item; return it, its clean image (1, 1, ...) and the noise of the noisy one."""
         plan = self.plan
-        box = self._box(rng, plan.edge + 2 * plan.margin)
+        edge = plan.edge + 2 * plan.margin
+        box = self._box(rng, self._edges(rng, edge))
         axes = [axis for axis in range(1, 4) if rng.random() < 0.5]
         box = np.ascontiguousarray(np.flip(box, axes)) if axes else box
         item = make_item(
             box, random_dose(rng), random_filter(rng), int(rng.integers(2)), plan.voxel,
-            float(rng.uniform(*BRIGHTNESS)),
+            float(rng.uniform(*BRIGHTNESS)), (edge, edge, edge),
         )  # fmt: skip
         noisy, clean = item.noisy[None, None], item.clean[None, None]
         return item, clean, measure_noise(noisy, scan_level(noisy, noisy - clean, rng))
 
-    def _box(self, rng: np.random.Generator, edge: int) -> np.ndarray:
-        for _ in range(_TRIES):
-            boxes = self.corpus.volume(int(rng.integers(len(self.corpus.files))))
-            whole = boxes[int(rng.integers(len(boxes)))]
-            low = rng.integers(0, whole.shape[1] - edge + 1, 3)
-            if rng.random() < _AT_HOTTEST:
-                hottest = np.unravel_index(int(np.argmax(whole[0])), whole.shape[1:])
-                low = np.array(hottest) - rng.integers(0, edge, 3)
-                low = np.clip(low, 0, whole.shape[1] - edge)
-            part = (slice(None), *(slice(start, start + edge) for start in low))
-            box = np.asarray(whole[part])
-            if float(box[0].mean(dtype=np.float32)) > _AIR:
-                break
-        return box
+    def _edges(self, rng: np.random.Generator, edge: int) -> np.ndarray:
+        """Draw how many voxels of a box make an item: more of them where its voxels are larger."""
+        most = self.plan.box / edge
+        if most == 1.0 or rng.random() >= _COARSE:
+            return np.full(3, edge)
+        across, along = rng.uniform(1.0, most, 2)
+        along = across if rng.random() < 0.5 else along
+        return np.floor(np.array([across, across, along]) * edge + 0.5).astype(int)
+
+    def _box(self, rng: np.random.Generator, edges: np.ndarray) -> np.ndarray:
+        found = [self._part(rng, edges) for _ in range(_CHOICE)]
+        held = np.array([_energy(part) for part in found]) + _TINY
+        return np.asarray(found[int(rng.choice(_CHOICE, p=held / held.sum()))])
+
+    def _part(self, rng: np.random.Generator, edges: np.ndarray) -> np.ndarray:
+        boxes = self.corpus.volume(int(rng.integers(len(self.corpus.files))))
+        whole = boxes[int(rng.integers(len(boxes)))]
+        low = rng.integers(0, np.array(whole.shape[1:]) - edges + 1)
+        if rng.random() < _AT_HOTTEST:
+            hottest = np.unravel_index(int(np.argmax(whole[0])), whole.shape[1:])
+            low = np.array(hottest) - rng.integers(0, edges)
+            low = np.clip(low, 0, np.array(whole.shape[1:]) - edges)
+        return whole[(slice(None), *(slice(a, a + n) for a, n in zip(low, edges, strict=True)))]
 
 
-def _filtered(x: Tensor, fwhm: float) -> Tensor:
-    """Return images (N, X, Y, Z) through a Gaussian of a width [voxels], reflected at borders."""
-    sigma = sigma_of_fwhm(fwhm)
-    if sigma < 0.1:
-        return x
-    reach = int(np.ceil(4.0 * sigma))
-    place = torch.arange(-reach, reach + 1)
-    weights = torch.exp(-0.5 * (place / sigma) ** 2)
-    weights = (weights / weights.sum()).tolist()
-    for axis in (1, 2, 3):
+def _energy(part: np.ndarray) -> float:
+    """Return the SD of noise that a part has, up to a factor."""
+    mean = np.asarray(part[0, ::3, ::3, ::3], np.float32)
+    return float(np.sqrt(np.mean(mean ** (2 * EXPONENT))))
+
+
+def _filtered(x: Tensor, fwhm: Sequence[float]) -> Tensor:
+    """Return images (N, X, Y, Z) through a Gaussian of widths [voxels], reflected at borders."""
+    for axis, width in enumerate(fwhm, 1):
+        sigma = sigma_of_fwhm(width)
+        if sigma < 0.1:
+            continue
+        reach = int(np.ceil(4.0 * sigma))
+        place = torch.arange(-reach, reach + 1)
+        kernel = torch.exp(-0.5 * (place / sigma) ** 2)
+        weights = (kernel / kernel.sum()).tolist()
         n = x.shape[axis]
         at = x.movedim(axis, -1)
         ends = at.narrow(-1, 1, reach).flip(-1), at.narrow(-1, n - 1 - reach, reach).flip(-1)

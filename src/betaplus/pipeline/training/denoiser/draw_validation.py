@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from betaplus.denoising.consistency import MOST_CALLS, levels_of_calls, ode_end
-from betaplus.denoising.inputs import Shown, dose_context
+from betaplus.denoising.inputs import Shown, context_of
 from betaplus.denoising.network import LEVELS, CorrectionNetwork
 from betaplus.generative.consistency import multistep
 from betaplus.generative.denoiser import Denoised
@@ -106,7 +106,7 @@ class DrawValidation:
             x.expand(_DRAWS, *x.shape[1:]).contiguous() for x in (shown.images, shown.basis)
         )
         every = Shown(images=images, basis=basis)
-        told = dose_context([None] * _DRAWS).to(images.device)
+        told = context_of([None] * _DRAWS, [[self.boxes.voxel] * 3] * _DRAWS).to(images.device)
         generator = Generator().manual_seed(number)
         shape = (_DRAWS, 1, *images.shape[2:])
         noises = [

@@ -77,13 +77,13 @@ KINDS = {
         ),
         Kind(
             name="draws", bundle="draws", start="body", every=1000, boxes=1,
-            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 5e-4},
+            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 5e-4, "version": 1},
             what="Draws what a whole-body PET image would be without noise from one with few"
             " counts: the denoiser of a diffusion model, for ddim and ddpm.",
         ),
         Kind(
             name="fast", bundle="fast", start="draws", every=1000, boxes=2,
-            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 3e-4},
+            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 3e-4, "version": 1},
             what="Draws what a whole-body PET image would be without noise from one with few"
             " counts in 1 to 4 calls: a consistency model.",
         ),

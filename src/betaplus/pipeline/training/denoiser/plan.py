@@ -46,18 +46,18 @@ class DenoiserPlan:
     boxes: int = 8
     box: int = 72
     margin: int = 4
-    edge: int = 32
+    edge: int = 40
     direct: float = 1.0
     sigma_mean: float = -0.8
     sigma_sd: float = 1.2
-    widths: tuple[int, ...] = (32, 64, 96)
+    widths: tuple[int, ...] = (48, 96, 144)
     blocks: int = 1
     batch: int = 2
-    steps: int = 40_000
+    steps: int = 20_000
     minutes: float = 0.0
-    learning_rate: float = 7e-4
+    learning_rate: float = 8e-4
     bf16: bool = True
-    version: int = 1
+    version: int = 2
 
     def __post_init__(self) -> None:
         for name in ("tracers", "widths"):
@@ -76,6 +76,11 @@ class DenoiserPlan:
         _require(self.edge % multiple == 0, "edge", self.edge, f"a multiple of {multiple}")
         least = self.edge + 2 * self.margin
         _require(self.box >= least, "box", self.box, f"{least} or more: edge and two margins")
+
+    @property
+    def coarsest(self) -> float:
+        """Edge of the largest voxels that items have [mm]."""
+        return self.voxel * self.box / (self.edge + 2 * self.margin)
 
     def within(self, minutes: float | None) -> DenoiserPlan:
         """Return the same, bounded to some minutes of training."""

@@ -20,7 +20,8 @@ __all__ = ["write_denoiser_bundle"]
 
 _DATA = (
     "{people} simulated bodies, {paints} scans of each, {boxes} boxes of each scan, every box seen"
-    " by a scanner and reconstruction of its own; tracers {tracers}; voxels of {voxel:g} mm. Noise"
+    " by a scanner and reconstruction of its own; tracers {tracers}; voxels of {voxel:g} mm, a"
+    " quarter of them up to {coarsest:.3g} mm. Noise"
     " of the surrogate of projector and OSEM. No real image. Left out: times of flight of"
     " {tof[0]:g} to {tof[1]:g} mm, doses of 1/{high:.0f} to 1/{low:.0f}, all other tracers."
 )
@@ -70,7 +71,7 @@ def write_denoiser_bundle(
 
     tracers = list(dict.fromkeys(plan.tracers))
     data = _DATA.format(
-        **{**dataclasses.asdict(plan), "tracers": ", ".join(tracers)},
+        **{**dataclasses.asdict(plan), "tracers": ", ".join(tracers)}, coarsest=plan.coarsest,
         tof=HELD_TOF, high=1 / HELD_DOSES[0], low=1 / HELD_DOSES[1],
     )  # fmt: skip
     measured = "boxes of bodies that were not trained on; over the noisy image"
@@ -87,7 +88,12 @@ def write_denoiser_bundle(
             "post-filter [mm]": [0.0, MAX_FILTER],
             NOISE: list(noise),
         },
-        settings={"voxel": plan.voxel, "edge": plan.edge, "gives": kind.gives(plan)},
+        settings={
+            "voxel": plan.voxel,
+            "coarsest": plan.coarsest,
+            "edge": plan.edge,
+            "gives": kind.gives(plan),
+        },
         card=ModelCard(
             what=kind.what,
             training_data=data,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["train_denoiser"]
 
 _LEVELS = 200  # items whose noise tells the range
+_MOST_AHEAD = 3
 _VALIDATION = 10  # boxes at each dose, at most
 
 
@@ -58,7 +59,8 @@ def train_denoiser(
         resume: Go on where an earlier run stopped.
         overwrite: Begin again; boxes stay as they are but for ``mean``.
         seed: Seed.
-        workers: Processes that simulate; the cores available if None.
+        workers: Processes that simulate, and that make batches beside the one that trains; the
+            cores available if None.
         command: The command line, for the record.
         progress: What to report to.
 
@@ -85,7 +87,10 @@ def train_denoiser(
         workers=workers,
         progress=progress,
     )
-    return _train(out, plan, chosen, start, resume, overwrite, seed, command, progress)
+    from betaplus.engine import default_workers
+
+    ahead = min((workers or default_workers()) - 1, _MOST_AHEAD)
+    return _train(out, plan, chosen, start, resume, overwrite, seed, command, progress, ahead)
 
 
 def _train(
@@ -98,15 +103,18 @@ def _train(
     seed: int,
     command: str,
     progress: Progress,
+    ahead: int,
 ) -> Path:
     import torch
     from safetensors.torch import load_file
 
     from betaplus.denoising.network import CorrectionNetwork
     from betaplus.generative.training import TrainingSettings, train
+    from betaplus.generative.training_step import stream_key
     from betaplus.pipeline.training.corpus import Corpus
     from betaplus.pipeline.training.denoiser.batches import ItemBatches
     from betaplus.pipeline.training.denoiser.publish import write_denoiser_bundle
+    from betaplus.pipeline.training.prefetch import Prefetched
 
     corpus = Corpus.of(out / "corpus")
     training, held = corpus.split()
@@ -118,28 +126,31 @@ def _train(
     keep_start(out / kind.bundle, start, resume=resume)
     before = None if start is None else start.network
     recipe = make_recipe(kind, plan, held, before, seed + 1, _VALIDATION)
-    result = train(
-        network,
-        lambda step, rank, world, g: batches(plan.batch, g, rank, world),
-        recipe.loss,
-        recipe.validate,
-        out / kind.bundle,
-        TrainingSettings(
-            steps=plan.steps,
-            max_minutes=plan.minutes or None,
-            learning_rate=plan.learning_rate,
-            warmup=500,
-            decay_share=0.4,
-            ema_half_life=500.0,
-            validate_every=max(kind.every, plan.steps // 60),
-            checkpoint_every=250,
-            seed=seed,
-            bf16=plan.bf16,
-        ),
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
-    )
+    with Prefetched(
+        batches, plan.batch, lambda step: stream_key(seed, "batch", step), ahead
+    ) as made:
+        result = train(
+            network,
+            made,
+            recipe.loss,
+            recipe.validate,
+            out / kind.bundle,
+            TrainingSettings(
+                steps=plan.steps,
+                max_minutes=plan.minutes or None,
+                learning_rate=plan.learning_rate,
+                warmup=500,
+                decay_share=0.4,
+                ema_half_life=500.0,
+                validate_every=max(kind.every, plan.steps // 60),
+                checkpoint_every=250,
+                seed=seed,
+                bf16=plan.bf16,
+            ),
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+        )
     network.load_state_dict(load_file(result.best))
     if os.environ.get("RANK", "0") != "0":
         return out / "bundles" / f"denoiser-{kind.bundle}-v{plan.version}"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.denoising.inputs import Shown, dose_context, show
+from betaplus.denoising.inputs import Shown, context_of, show
 from betaplus.denoising.network import CorrectionNetwork
 from betaplus.denoising.noise import measure_noise
 from betaplus.pipeline.training.corpus import Corpus
@@ -38,6 +38,7 @@ class Validation:
 
     def __init__(self, corpus: Corpus, plan: DenoiserPlan, items: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
+        self.voxel = plan.voxel
         multiple = 2 ** len(plan.widths)
         seen = (slice(0, plan.box // multiple * multiple),) * 3
         self.inner = (..., *[slice(_BORDER, part.stop - _BORDER) for part in seen])
@@ -65,7 +66,9 @@ class Validation:
         gains: dict[float, list[float]] = {dose: [] for dose in DOSES}
         for dose, noisy, clean, sd, shown in self.cases:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                z = network.mean(shown.to(device), dose_context([None]).to(device)).cpu()
+                z = network.mean(
+                    shown.to(device), context_of([None], [[self.voxel] * 3]).to(device)
+                ).cpu()
             inside = clean[self.inner] > _AIR
             before, after = (
                 float(error[self.inner][inside].square().mean())

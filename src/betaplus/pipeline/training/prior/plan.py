@@ -140,8 +140,14 @@ PRIORS = {
         sharpest=4.0,
         bluntest=8.0,
         softest=14.0,
-        widths=(32, 64, 96),
+        sigma_mean=-0.7,
+        sigma_sd=1.4,
+        sigma_uniform=0.25,
+        widths=(48, 96, 136),
         blocks=1,
+        steps=52_000,
+        learning_rate=5e-4,  # at 1e-3 this width ended in a network of zeros
+        version=2,
     ),
 }
 """The priors that ship, by name."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from betaplus.denoising.inputs import Shown, dose_context, show
+from betaplus.denoising.inputs import Shown, context_of, show
 from betaplus.denoising.network import CorrectionNetwork
 from betaplus.denoising.noise import measure_noise
 from betaplus.pipeline.training.denoiser.own.corpus import OwnScan
@@ -84,7 +84,7 @@ class OwnBatches:
             "sd": part.sd / part.sd.square().mean().sqrt(),
             "images": part.shown.images,
             "basis": part.shown.basis,
-            "told": dose_context([None if rng.random() < _UNTOLD else scan.dose]),
+            "told": context_of([None if rng.random() < _UNTOLD else scan.dose], [scan.edges]),
             "ratio": torch.tensor([scan.ratio]),
         }
 
@@ -118,7 +118,7 @@ class OwnValidation:
         distances, gains = [], []
         for scan, parts in self.cases:
             before = after = 0.0
-            told = dose_context([None]).to(device)
+            told = context_of([None], [scan.edges]).to(device)
             for part in parts:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     z = network.mean(part.shown.to(device), told).cpu()

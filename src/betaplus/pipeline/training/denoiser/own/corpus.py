@@ -40,6 +40,7 @@ class OwnScan:
 
     Attributes:
         file: Its voxels.
+        edges: Of its voxels [mm].
         dose: Fraction of the counts.
         ratio: Variance of the target's noise over that of the input.
         quiet: Level of each band where the scan is quiet, for `measure_noise`.
@@ -49,6 +50,7 @@ class OwnScan:
     """
 
     file: Path
+    edges: tuple[float, ...]
     dose: float
     ratio: float
     quiet: tuple[float, ...]
@@ -70,6 +72,7 @@ def own_scans(corpus: Corpus) -> list[OwnScan]:
         scans.append(
             OwnScan(
                 file=file,
+                edges=tuple(about["edges"]),
                 dose=about["dose"],
                 ratio=about["ratio"],
                 quiet=tuple(about["quiet"]),
@@ -183,7 +186,7 @@ def read_pair(
     if min(resampler.grid_shape) < plan.wide:
         raise InputError(
             f"{pair.low.name} has {' x '.join(map(str, resampler.grid_shape))} voxels of"
-            f" {voxel:g} mm",
+            f" {' x '.join(f'{edge:g}' for edge in resampler.grid_voxel)} mm",
             f"expected {plan.wide} or more along each axis",
             "set a smaller edge or margin in --config",
         )
@@ -195,6 +198,7 @@ def read_pair(
         raise InputError(f"{pair.low.name} holds SUV above 65504", "expected an image in SUV")
     body = noise.mean > _BODY * torch.quantile(noise.mean.flatten()[:: _every(noise.mean)], 0.95)
     about = {
+        "edges": list(resampler.grid_voxel),
         "dose": pair.dose,
         "ratio": pair.ratio(plan.nested),
         "quiet": [
