@@ -79,7 +79,7 @@ def test_what_tiles_leave_alone_is_fused_to_itself(
     whole = volume.corrected(z)
     scale = float(np.abs(whole).max())
     for tile, overlap in TILES:
-        method = Mmse(MmseSettings(tile=tile, overlap=overlap, high_band=0.0), denoiser)
+        method = Mmse(MmseSettings(tile=tile, overlap=overlap, high_band=0.0, kept=0.0), denoiser)
         plan = method._plan(volume)
         pieces = [plan.cut(z, i).numpy() for i in range(len(plan))]
         found = method.combine(volume, pieces).mean

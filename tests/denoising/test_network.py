@@ -45,7 +45,8 @@ def test_at_the_direct_level_the_answer_is_the_field():
     out = network.mean(shown, context_of([None], [VOXEL]))
     first = torch.tensor((3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0))
     first = first.reshape(1, 10, 1, 1, 1)
-    taken = (1.0 + first).sigmoid()
+    likely = first - (shown.basis / 4.0).square().clamp(max=16.0)
+    taken = (0.5 + likely).sigmoid()
     expected = SD * 0.25 + (taken * shown.basis).sum(1, keepdim=True)
     assert DIRECT / SD > 100
     assert torch.allclose(out, expected, atol=2e-3)

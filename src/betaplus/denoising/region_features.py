@@ -77,8 +77,9 @@ def grid_labels(labels: np.ndarray, volume: Volume) -> np.ndarray:
     """Return labels on the grid of the network: those of the nearest voxels, shape (x, y, z)."""
     grid = volume.resampler
     axes = []
-    for n, v, m in zip(grid.shape, grid.voxel, grid.grid_shape, strict=True):
-        at = (np.arange(m) - (m - 1) / 2) * grid.grid_voxel / v + (n - 1) / 2
+    grids = zip(grid.shape, grid.voxel, grid.grid_shape, grid.grid_voxel, strict=True)
+    for n, v, m, w in grids:
+        at = (np.arange(m) - (m - 1) / 2) * w / v + (n - 1) / 2
         axes.append(np.clip(np.rint(at).astype(int), 0, n - 1))
     return np.asarray(labels)[np.ix_(*axes)]
 

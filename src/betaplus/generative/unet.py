@@ -35,8 +35,8 @@ class UNetSize:
         context: Numbers that are known of an item beside its noise level.
         stem: Edge of the blocks of voxels that become channels; 1 for none.
         embedding: Width of what blocks are told.
-        normed: Whether features are normalised once more before they become images: without it
-            inputs with long tails make the last convolution's gradient, and so the clipped one.
+        normed: Whether features are normalised once more before they become images. Without it,
+            inputs with long tails let the last convolution's gradient outgrow all others.
     """
 
     dimensions: int

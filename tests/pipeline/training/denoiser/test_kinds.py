@@ -159,7 +159,9 @@ def chain(tmp_path_factory) -> dict[str, Path]:
     """All three, each from the one before; a folder for all."""
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("chain")
-    (out / "plan.toml").write_text(CONFIG.format(steps=3).replace("direct = 0.5\n", ""))
+    (out / "plan.toml").write_text(
+        "version = 1\n" + CONFIG.format(steps=3).replace("direct = 0.5\n", "")
+    )
     made: dict[str, Path] = {}
     for kind in KINDS.values():
         before = {"draws": made.get("mean"), "fast": made.get("draws")}.get(kind.name)
