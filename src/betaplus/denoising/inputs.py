@@ -18,7 +18,7 @@ from torch import Tensor
 from betaplus.denoising.noise import BANDS, NoiseMaps, grain, smoothed
 from betaplus.denoising.non_local import MEANS, non_local_means
 
-__all__ = ["BASIS", "CHANNELS", "CONTEXT", "USUAL", "Shown", "context_of", "show"]
+__all__ = ["BASIS", "CHANNELS", "CONTEXT", "Shown", "context_of", "show"]
 
 BASIS = MEANS + BANDS
 """Steps of the path."""
@@ -26,10 +26,9 @@ CHANNELS = 3 * BANDS + 2 + MEANS
 """Images that the network is shown."""
 CONTEXT = 5
 """Numbers of `context_of`."""
-USUAL = 3.0
-"""Edge of the voxels that most of the training has [mm]."""
 
 _MOST = 40.0
+_USUAL = 3.0  # mm, edge of the voxels that most of the training has
 _TINY = 1e-6
 _EXCESS = (-2.0, 6.0)
 _GRAIN = (-6.0, 1.0)
@@ -110,6 +109,6 @@ def context_of(fractions: Sequence[float | None], voxels: Sequence[Sequence[floa
     """
     return torch.tensor([
         (*((0.0, 0.0) if f is None else (1.0, math.log(f) / _DECADES)),
-         *(2.0 * math.log(v / USUAL) for v in edges))
+         *(2.0 * math.log(v / _USUAL) for v in edges))
         for f, edges in zip(fractions, voxels, strict=True)
     ])  # fmt: skip

@@ -3,12 +3,12 @@
 The correction z = (clean - noisy) / n, with n the SD of the noise, is linear in the SUV: its mean
 given the noisy image leads to the mean of the clean one, no logarithm bends it, and nothing is
 clipped. Noise is not drawn voxel by voxel but put together: the network says, place by place, how
-much of each detail of the image goes, and adds what no detail holds,
-F = f_0 - w sum_k f_k e_k, with e_k the details over n and f_k from 0 to 1. Before training f_k
-falls where a detail holds more than noise would, and the network is a local Wiener filter in bands.
-EDM's preconditioning (Karras et al., NeurIPS 2022) makes it a denoiser of z + sigma noise,
-w = sigma^2 / (sigma^2 + SD^2) leaves details to where z itself says little; at the level `DIRECT`
-it is shown no z and asked for the mean.
+much of each step of a path from the image to a smooth one is gone, and adds what no step holds,
+F = f_0 + w sum_k f_k e_k, with e_k the steps over n (`betaplus.denoising.inputs`) and f_k from 0 to
+1. Before training f_k falls from step to step, and where a step is larger than noise would make it:
+the network is a non-local means filter. EDM's preconditioning (Karras et al., NeurIPS 2022) makes
+it a denoiser of z + sigma noise, w = sigma^2 / (sigma^2 + SD^2) leaves steps to where z itself says
+little; at the level `DIRECT` it is shown no z and asked for the mean.
 """
 
 from __future__ import annotations

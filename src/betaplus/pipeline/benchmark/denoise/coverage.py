@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["benchmark_coverage"]
 
 _CALIBRATION = FIRST_TEST + 200
+_JUDGED = FIRST_TEST + 500  # those from `FIRST_TEST` on chose how intervals are made
 _EDGE = 64  # voxels
 _STRENGTHS = {"gaussian": (0.3, 0.6, 0.9), "nlm": (0.5, 1.0, 1.8)}
 _TUNED = 16  # one phantom in so many, of those that are calibrated on, tunes filters
@@ -85,7 +86,7 @@ def benchmark_coverage(
         people, calibration, boxes = 1, 4, 6
     plan = DenoiserPlan(voxel=voxel, box=edge, edge=8)
     folder = out / "phantoms" / f"{voxel:g}mm-{edge}"
-    judged = [FIRST_TEST + n for n in range(people)]
+    judged = [_JUDGED + n for n in range(people)]
     known = [_CALIBRATION + n for n in range(calibration)]
     make_people(folder, [*known, *judged], boxes, plan, progress)
     torch.set_num_threads(1)

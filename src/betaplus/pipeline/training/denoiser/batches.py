@@ -113,8 +113,8 @@ class ItemBatches:
         """Draw n items and return those of a process.
 
         Returns:
-            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 17, ...) and ``basis``
-            (n, 8, ...), what the network is shown; ``told`` (n, 5).
+            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 20, ...) and ``basis``
+            (n, 10, ...), what the network is shown; ``told`` (n, 5).
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
         made = [self._draw(np.random.default_rng(int(key))) for key in keys]
