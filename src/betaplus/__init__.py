@@ -13,6 +13,7 @@ _LAZY = {
     "load_tacs": "betaplus.io.tacs:load_tacs",
     "kinetics": "betaplus.kinetics",
     "denoising": "betaplus.denoising",
+    "patlak": "betaplus.patlak",
     "simulation": "betaplus.simulation",
     "core": "betaplus.core",
 }

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import convolve1d, gaussian_filter
+from scipy.ndimage import convolve1d, fourier_gaussian, gaussian_filter
 
-from betaplus.denoising.noise import EXPONENT, measure_noise, noise_level
+from betaplus.denoising.noise import EXPONENT, measure_noise, noise_width
 
 SHAPE = (44, 40, 36)
 
@@ -13,8 +13,7 @@ SHAPE = (44, 40, 36)
 def _noise(smoothness: float, seed: int = 0) -> np.ndarray:
     """Gaussian noise of SD 1."""
     noise = np.random.default_rng(seed).standard_normal(SHAPE)
-    if smoothness:
-        noise = gaussian_filter(noise, smoothness, mode="wrap")
+    noise = np.fft.ifftn(fourier_gaussian(np.fft.fftn(noise), smoothness)).real
     return noise / noise.std()
 
 
@@ -100,25 +99,31 @@ def test_structure_everywhere_does_not_raise_the_level_beyond_the_scan():
     assert float(found.sd[0, 0, 30:40].mean()) == pytest.approx(0.1, rel=0.25)
 
 
-def test_a_part_is_told_the_level_of_its_scan():
-    image = 3.0 + 0.1 * _noise(0.0)
-    quiet = torch.tensor([[0.015, 0.005, 0.002, 0.001]])
-    found = measure_noise(torch.from_numpy(image.astype(np.float32))[None, None], quiet)
-    own = _measure(image)
-    # What is found lies far above; it is held to 1.8 times of what was told.
-    told = 1.8 * quiet[:, :2].square().sum().sqrt()
-    assert torch.allclose(found.level, told.expand_as(found.level), rtol=0.02)
-    assert float(own.level.mean()) > 1.3 * float(told)
-
-
-def test_the_level_of_known_noise():
-    noise = 0.2 * _noise(0.0, 5)
+@pytest.mark.parametrize("smoothness", [0.0, 0.5, 0.8, 1.2])
+def test_how_far_noise_is_correlated_is_found(smoothness):
+    noise = 0.2 * _noise(smoothness, 5)
+    found = _measure(3.0 + noise).width
     images = [torch.from_numpy(x.astype(np.float32))[None, None] for x in (3.0 + noise, noise)]
-    levels = noise_level(*images)
-    measured = _measure(3.0 + noise)
-    finest = (measured.bands[:, 0] * measured.level[:, 0]).mean()
-    assert float(levels[0]) == pytest.approx(float(finest), rel=0.1)
-    assert (levels[1:] < levels[:-1]).all()
+    known = noise_width(*images)
+    assert float(known) == pytest.approx(smoothness, abs=0.1)
+    # A low quantile over places errs towards fine noise.
+    assert smoothness - 0.25 < float(found) < smoothness + 0.1
+
+
+def test_a_part_is_told_the_correlation_of_its_scan():
+    image = torch.from_numpy((3.0 + 0.1 * _noise(0.5)).astype(np.float32))[None, None]
+    known, wider = (measure_noise(image, torch.tensor([w])) for w in (0.5, 1.2))
+    assert (float(known.width), float(wider.width)) == (0.5, pytest.approx(1.2))
+    assert float(known.sd.mean()) == pytest.approx(0.1 * _kept(0.5), rel=0.05)
+    # As much speckle of smoother noise is much more noise, more of it in the second band.
+    assert float(wider.sd.mean() / known.sd.mean()) > 2.0
+    assert (wider.bands[:, 1] > known.bands[:, 1]).all()
+
+
+def test_no_noise_is_told_from_little():
+    quiet = 3.0 + gaussian_filter(np.random.default_rng(1).normal(size=SHAPE), 4.0)
+    assert _measure(np.full(SHAPE, 3.0)).none
+    assert not _measure(quiet + 0.01 * _noise(0.5)).none
 
 
 def test_an_empty_image_has_a_level_above_nothing():

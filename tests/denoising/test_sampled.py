@@ -12,7 +12,7 @@ from tests.denoising.cases import VOXEL, image, noisy, take_nothing, tiny_bundle
 from betaplus.core.errors import UsageError
 from betaplus.denoising import denoise
 from betaplus.denoising.bundle import load_denoiser
-from betaplus.denoising.sampled import Ddim, DdimSettings
+from betaplus.denoising.sampled import Ddim, DdimSettings, DdpmSettings
 from betaplus.denoising.volume import Volume
 
 FEW = {"steps": 3, "tile": 32, "overlap": 12}
@@ -77,7 +77,15 @@ def test_one_draw_has_no_sd(bundle: Path) -> None:
     assert found.std is None
 
 
-@pytest.mark.parametrize("settings", [{"samples": 0}, {"steps": 0}, {"high_band": -1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"samples": 0}, {"steps": 1}, {"order": 3}, {"high_band": -1.0}]
+)
 def test_settings_that_make_no_sense(settings: dict) -> None:
     with pytest.raises(UsageError, match="expected"):
         DdimSettings(**settings)
+
+
+def test_ddpm_has_the_published_steps_at_most() -> None:
+    for steps in (1, 1001):
+        with pytest.raises(UsageError, match="2 to 1000"):
+            DdpmSettings(steps=steps)

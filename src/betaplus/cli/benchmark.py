@@ -155,8 +155,8 @@ def denoise(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="images, scanners, recovery, nema, observer, coverage, guard, speed or real;"
-            " repeatable.  [default: images]",
+            help="images, scanners, recovery, nema, observer, calls, baselines, coverage, guard,"
+            " speed or real; repeatable.  [default: images]",
         ),
     ] = None,
     bundle: Annotated[
@@ -165,7 +165,11 @@ def denoise(
     ] = None,
     people: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Bodies in each group of images.", show_default="3"),
+        typer.Option(metavar="N", help="Bodies in each group of images (3) and of baselines (2)."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(metavar="M", help="Training of each baseline [min].", show_default="30"),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Under a minute a part: too little to judge by.")
@@ -177,8 +181,8 @@ def denoise(
     from betaplus.report.benchmark.denoise import denoise_report
 
     benchmark_denoise(
-        out, parts=tuple(part or ("images",)), people=people, bundle=bundle, quick=quick,
-        progress=console(quiet),
+        out, parts=tuple(part or ("images",)), people=people, minutes=minutes, bundle=bundle,
+        quick=quick, progress=console(quiet),
     )  # fmt: skip
     path = denoise_report(Path(out))
     if not quiet:

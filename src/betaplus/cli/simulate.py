@@ -24,9 +24,14 @@ Dose = Annotated[float, typer.Option(help="Fraction of the counts that is kept."
 @app.command()
 def dynamic(
     out: Out,
+    anatomy: Annotated[
+        str, typer.Option(metavar="brain|body", help="A head, or a trunk with FDG.")
+    ] = "brain",
     tracer: Tracer = "FDG",
     dose_fraction: Dose = 1.0,
-    size: Annotated[str, typer.Option(help="small, full, large or largest.")] = "small",
+    size: Annotated[
+        str, typer.Option(help="small, full, large or largest; small (8 mm) or full (4 mm) body.")
+    ] = "small",
     partial_volume: Annotated[float, typer.Option(help="Width of the resolution [mm].")] = 0.0,
     format: Annotated[
         str, typer.Option(metavar="nii.gz|zarr", help="What images are written as.")
@@ -35,11 +40,12 @@ def dynamic(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a dynamic brain scan: image, blood, labels and parameter maps."""
+    """Simulate a dynamic scan of a brain or a body: image, blood, labels and parameter maps."""
     from betaplus.simulation import simulate_dynamic
 
     paths = simulate_dynamic(
         out,
+        anatomy=anatomy,
         tracer=tracer,
         dose_fraction=dose_fraction,
         size=size,

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from betaplus.denoising.noise import BANDS, NoiseMaps, grain, smoothed
+from betaplus.denoising.noise import BANDS, NoiseMaps, smoothed
 from betaplus.denoising.non_local import MEANS, non_local_means
 
 __all__ = ["BASIS", "CHANNELS", "CONTEXT", "Shown", "context_of", "show"]
 
 BASIS = MEANS + BANDS
 """Steps of the path."""
-CHANNELS = 3 * BANDS + 2 + MEANS
+CHANNELS = 3 * BANDS + 1 + MEANS
 """Images that the network is shown."""
 CONTEXT = 5
 """Numbers of `context_of`."""
@@ -31,8 +31,6 @@ _MOST = 40.0
 _USUAL = 3.0  # mm, edge of the voxels that most of the training has
 _TINY = 1e-6
 _EXCESS = (-2.0, 6.0)
-_GRAIN = (-6.0, 1.0)
-_TINY_SUV = 1e-4
 _DECADES = math.log(100.0)
 
 
@@ -41,7 +39,7 @@ class Shown:
     """A noisy image as the network sees it.
 
     Attributes:
-        images: Shape (B, 20, X, Y, Z), of order 1; the last four are logarithms of how much more
+        images: Shape (B, 19, X, Y, Z), of order 1; the last four are logarithms of how much more
             each detail holds around a place than noise alone would.
         basis: Steps of the path in units of the noise, bounded by 40, shape (B, 10, X, Y, Z).
     """
@@ -79,7 +77,6 @@ def show(image: Tensor, noise: NoiseMaps) -> Shown:
         (noise.scale / sd).log(),
         noise.bands[:, 1:],
         basis[:, :MEANS].asinh(),
-        ((grain(image) + _TINY_SUV) / sd).log().clamp(*_GRAIN),
         excess(details, noise),
     ]
     bounded = _MOST * (basis / _MOST).tanh()

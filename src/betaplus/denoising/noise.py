@@ -2,12 +2,12 @@ r"""How noisy an image is, and how, read from the image itself.
 
 The SD of noise in images of ordered-subsets expectation maximisation rises with the uptake around,
 .. math:: n(v) = L(v)\, r(v)^{p}, \quad r = \sqrt{m^2 + m_0^2},
-where m is a mean over about 1 cm. L comes from four bands of the image, each the difference of two
-smoothings with the binomial filter (Starck and Murtagh's "a trous" transform). Edges of organs are
-in them too: roots are averaged, in which what is few and large weighs little, and the level of a
-band is bounded by multiples of what it is in the quiet parts of the scan, since noise over uptake
-does not change much from place to place, but a brain is all edges. What the bands hold of each
-other says how noise is correlated.
+where m is a mean over about 1 cm. L is measured place by place in the speckle, what changes from
+voxel to voxel along two axes at a time: of edges little does so, of noise much. How much more noise
+there is than speckle follows from how far noise is correlated (`betaplus.denoising.spectrum`),
+which is the same all over the scan and is read where the finest band holds least beside the
+speckle. Bands are the differences of smoothings with the binomial filter (Starck and Murtagh's "a
+trous" transform). Roots are averaged, in which what is few and large weighs little.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["BANDS", "EXPONENT", "NoiseMaps", "grain", "measure_noise", "noise_level", "smoothed"]
+from betaplus.denoising.spectrum import noise_shares, width_of
+
+__all__ = ["BANDS", "EXPONENT", "NoiseMaps", "measure_noise", "noise_width", "smoothed"]
 
 EXPONENT = 0.7
 """p; real images have 0.5 to 0.8."""
@@ -34,12 +36,12 @@ _POOL = 4  # voxels that are one for maps of the level
 _POOL_STEPS = 4  # of the binomial filter there: standard deviation 1.4 of them
 _BODY = 0.1  # of the level of the brightest twentieth: below it an image is air
 _BRIGHT = 0.95
-_QUIETEST = 0.15  # quantile
-_LOW, _HIGH = 0.6, 1.8  # times that: what the level may be anywhere
+_QUIETEST = 0.03  # quantile
+_LOW, _HIGH = 0.2, 4.0  # times the median: what the speckle may be anywhere
 _THIN, _FULL = 1e-3, 0.02  # shares of the body in a neighbourhood
 _ROOT_OF_NORMAL = 0.67600  # squared mean of the root of its absolute value
-_MEDIAN_OF_NORMAL = 0.67449  # of its absolute value
-_LEAST = 1e-4  # level of a band at least
+_LEAST = 1e-4  # level at least
+_TINY = 1e-9
 _SAMPLE = 1_000_003  # voxels of which quantiles are taken
 
 
@@ -54,6 +56,7 @@ class NoiseMaps:
         bands: Level of each band over L, shape (B, 4, X, Y, Z); the squares of the first two, which
             hold nearly all noise, sum to 1.
         details: What each smoothing takes away, finest first, likewise [SUV].
+        width: How far the noise is correlated, SD of a Gaussian, shape (B,) [voxels].
     """
 
     mean: Tensor
@@ -61,6 +64,7 @@ class NoiseMaps:
     level: Tensor
     bands: Tensor
     details: Tensor
+    width: Tensor
 
     @property
     def sd(self) -> Tensor:
@@ -73,13 +77,13 @@ class NoiseMaps:
         return bool((self.level <= 2.0 * _LEAST).all())
 
 
-def measure_noise(image: Tensor, quiet: Tensor | None = None) -> NoiseMaps:
+def measure_noise(image: Tensor, width: Tensor | None = None) -> NoiseMaps:
     """Return the noise of images.
 
     Args:
         image: Shape (B, 1, X, Y, Z) [SUV], voxels of the denoiser.
-        quiet: Level of each band where a scan has least structure, shape (B, 4), if the image is a
-            part of that scan; measured on the image itself if None.
+        width: How far the noise of the scan is correlated, SD of a Gaussian, shape (B,) [voxels],
+            if the image is a part of that scan; measured on the image itself if None.
     """
     smooth = [image]
     for band in range(BANDS):
@@ -89,79 +93,74 @@ def measure_noise(image: Tensor, quiet: Tensor | None = None) -> NoiseMaps:
     power = scale**EXPONENT
     inside = torch.stack([_inside(item) for item in mean])
     details = torch.cat([finer - coarser for finer, coarser in itertools.pairwise(smooth)], 1)
-    roots = (details.abs() / power).sqrt() * inside
-    near = _around(torch.cat([inside.float(), roots], 1))
+    roots = [(details[:, :1].abs() / power).sqrt(), _speckle_roots(image / power)]
+    near = _around(torch.cat([inside.float(), *(x * inside for x in roots)], 1))
     share = near[:, :1]
     near = (near[:, 1:] / share.clamp_min(_THIN)).square() / _ROOT_OF_NORMAL
-    if quiet is None:
-        quiet = torch.stack([_quiet(n, s) for n, s in zip(near, share, strict=True)])
-    least = _bounded(quiet).reshape(len(image), BANDS, 1, 1, 1)
+    finest, fine = near[:, :1], near[:, 1:].clamp_min(_TINY)
+    if width is None:
+        width = torch.stack([
+            _width(a / b, inner) for a, b, inner in zip(finest, fine, share, strict=True)
+        ])  # fmt: skip
+    shares = torch.from_numpy(noise_shares(width.cpu().numpy())).to(image)
+    usual = torch.stack([_usual(f, inner) for f, inner in zip(fine, share, strict=True)])
+    usual = usual.reshape(-1, 1, 1, 1, 1)
     known = (share / _FULL).clamp(max=1.0)  # far from the body that of the scan
-    bands = known * near.clamp(_LOW * least, _HIGH * least) + (1.0 - known) * least
-    total = bands[:, :2].square().sum(1, keepdim=True).sqrt()
-    total, bands = (
-        functional.interpolate(t, image.shape[2:], mode="trilinear") for t in (total, bands)
-    )
-    return NoiseMaps(mean=mean, scale=scale, level=total, bands=bands / total, details=details)
+    fine = known * fine.clamp(_LOW * usual, _HIGH * usual) + (1.0 - known) * usual
+    total = fine * shares[:, :2].square().sum(1).sqrt().reshape(-1, 1, 1, 1, 1)
+    total = functional.interpolate(total.clamp_min(_LEAST), image.shape[2:], mode="trilinear")
+    bands = shares / shares[:, :2].square().sum(1, keepdim=True).sqrt()
+    bands = bands.reshape(*bands.shape, 1, 1, 1).expand(-1, -1, *image.shape[2:])
+    return NoiseMaps(mean=mean, scale=scale, level=total, bands=bands, details=details, width=width)
 
 
-def grain(image: Tensor) -> Tensor:
-    """Return the local SD of what changes from voxel to voxel along two axes at a time.
-
-    Of edges little does so, least of those that lie along an axis, and of noise much, unless a
-    filter took it: it says how noise differs from place to place where edges hide that. The SD of
-    white noise is given back.
+def noise_width(image: Tensor, noise: Tensor) -> Tensor:
+    """Return how far known noise is correlated, SD of a Gaussian, shape (B,) [voxels].
 
     Args:
-        image: Shape (B, 1, X, Y, Z).
+        image: With the noise, shape (B, 1, X, Y, Z) [SUV].
+        noise: Alone, likewise.
     """
+    mean = smoothed(smoothed(image, 1), 2)
+    white = noise / (mean.square() + _FLOOR**2) ** (EXPONENT / 2)
+    finest = (white - smoothed(white, 1)).abs().sqrt()
+    found = []
+    for item, one, two in zip(mean, finest, _speckle_roots(white), strict=True):
+        inside = _inside(item)
+        inside = inside if bool(inside.any()) else torch.ones_like(inside)
+        share = (one[inside].mean() / two[inside].mean().clamp_min(_TINY)).square()
+        found.append(float(width_of(share.cpu().numpy())))
+    return torch.tensor(found)
+
+
+def _speckle_roots(image: Tensor) -> Tensor:
+    """Return the root of what changes along two axes at a time, mean over pairs of axes."""
     roots = torch.zeros_like(image)
     for axes in ((2, 3), (2, 4), (3, 4)):
         change = image
         for axis in axes:
             change = _bent(change, axis)
         roots += change.abs().sqrt_()
-    near = (_around(roots / 3.0) / math.sqrt(6.0)).square() / _ROOT_OF_NORMAL
-    return functional.interpolate(near, image.shape[2:], mode="trilinear")
+    return roots / (3.0 * math.sqrt(6.0))
 
 
-def noise_level(image: Tensor, noise: Tensor) -> Tensor:
-    """Return the level of each band of known noise: medians over the body, shape (4,).
+def _usual(fine: Tensor, share: Tensor) -> Tensor:
+    """Return the median speckle of a scan."""
+    return _some(fine[0][_body(share)]).median()
 
-    Args:
-        image: With the noise, shape (1, 1, X, Y, Z) [SUV].
-        noise: Alone, likewise.
+
+def _width(ratio: Tensor, share: Tensor) -> Tensor:
+    """Return how far noise is correlated [voxels], of the finest band over the speckle.
+
+    Where there are edges the band holds more: a low quantile is taken.
     """
-    around = [image, noise]
-    levels = []
-    for band in range(BANDS):
-        coarser = smoothed(torch.cat(around), 2**band)
-        levels.append((around[1] - coarser[1:]).abs())
-        around = [coarser[:1], coarser[1:]]
-        if band + 1 == _MEAN:
-            mean = coarser[:1]
-    power = (mean.square() + _FLOOR**2) ** (EXPONENT / 2)
-    inside = _inside(mean)
-    inside = inside if bool(inside.any()) else torch.ones_like(inside)
-    return torch.stack([(x / power)[inside].median() / _MEDIAN_OF_NORMAL for x in levels])
+    least = torch.quantile(_some(ratio[0][_body(share)]), _QUIETEST)
+    return torch.as_tensor(width_of(least.cpu().numpy()), dtype=torch.float32)
 
 
-def _bounded(quiet: Tensor) -> Tensor:
-    """Return levels of bands, shape (B, 4), the coarse ones no more than noise would have there.
-
-    Noise of neighbouring places forgets itself: white noise has 0.3 times the level in the next
-    band, through the widest post-filter 0.6 and then 0.4 times.
-    """
-    bands = [quiet[:, k].clamp_min(_LEAST) for k in range(BANDS)]
-    for k, share in ((2, 0.6), (3, 0.4)):
-        bands[k] = torch.minimum(bands[k], share * bands[k - 1])
-    return torch.stack(bands, 1)
-
-
-def _quiet(near: Tensor, share: Tensor) -> Tensor:
-    """Return a low quantile of the level of each band, shape (4,)."""
-    body = (share[0] > 0.5) if bool((share[0] > 0.5).any()) else torch.ones_like(share[0]) > 0
-    return torch.stack([torch.quantile(_some(band[body]), _QUIETEST) for band in near])
+def _body(share: Tensor) -> Tensor:
+    body = share[0] > 0.5
+    return body if bool(body.any()) else torch.ones_like(body)
 
 
 def _inside(mean: Tensor) -> Tensor:

@@ -22,8 +22,8 @@ from betaplus.denoising.network import LEVELS
 from betaplus.denoising.tiles import even_tiles
 from betaplus.denoising.volume import Volume
 from betaplus.generative.keyed_noise import keyed_noises
-from betaplus.generative.samplers import ancestral, ddim
-from betaplus.generative.schedules import cosine_levels, ddpm_levels
+from betaplus.generative.samplers import ancestral, ddim, dpm_solver
+from betaplus.generative.schedules import cosine_levels, ddpm_levels, log_levels
 from betaplus.generative.tiled_denoiser import TiledDenoiser
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _MOST = 10_000
+_PUBLISHED = 1000  # steps of the published sampler
 
 
 class DrawSettings(Protocol):
@@ -54,7 +55,10 @@ class DdimSettings:
 
     Attributes:
         samples: Draws; what is returned is their mean.
-        steps: Calls of the network a draw.
+        steps: Of the sampler; a draw takes one call of the network more, for its start.
+        order: 1 for DDIM itself, on cosine levels; 2 solves its equation with DPM-Solver++(2M), on
+            levels even in the logarithm: of the SD of draws DDIM loses 5 to 25 % in 20 steps,
+            this 1 %.
         tile: Largest edge of tiles [voxels of the network].
         overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
         high_band: Share of the noise that the network's grid cannot hold which is taken away.
@@ -62,38 +66,52 @@ class DdimSettings:
 
     samples: int = 1
     steps: int = 20
+    order: int = 2
     tile: int = 96
     overlap: int = 24
     high_band: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_number("samples", self.samples)
+        check_number("steps", self.steps, least=2)
+        check_number("order", self.order, most=2)
+        check_share("high_band", self.high_band)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DdpmSettings(DdimSettings):
-    """Settings of `ddpm`: those of `ddim`, with the steps that were published.
+class DdpmSettings:
+    """Settings of `ddpm`.
 
     Conditional and ancestral (Yu et al., EJNMMI 2025).
+
+    Attributes:
+        samples: Draws; what is returned is their mean.
+        steps: Calls of the network a draw, spread over the 1000 that were published.
+        tile: Largest edge of tiles [voxels of the network].
+        overlap: Of neighbouring tiles; a third of it is a halo on each side, likewise.
+        high_band: Share of the noise that the network's grid cannot hold which is taken away.
     """
 
+    samples: int = 1
     steps: int = 1000
+    tile: int = 96
+    overlap: int = 24
+    high_band: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("samples", self.samples)
+        check_number("steps", self.steps, least=2, most=_PUBLISHED)
+        check_share("high_band", self.high_band)
 
 
-def check_number(name: str, number: int, most: int = _MOST) -> None:
-    """Refuse a setting that is not from 1 to `most`.
+def check_number(name: str, number: int, most: int = _MOST, least: int = 1) -> None:
+    """Refuse a setting that is not from `least` to `most`.
 
     Raises:
         UsageError: If it is not.
     """
-    if not 1 <= number <= most:
-        raise UsageError(f"{name} is {number}", f"expected 1 to {most}")
-
-
-def _check(settings: DdimSettings | DdpmSettings) -> None:
-    check_number("samples", settings.samples)
-    check_number("steps", settings.steps)
-    check_share("high_band", settings.high_band)
+    if not least <= number <= most:
+        raise UsageError(f"{name} is {number}", f"expected {least} to {most}")
 
 
 class Sampled:
@@ -133,8 +151,13 @@ class Sampled:
 
         def denoised(z: Tensor, sigma: Tensor, beside: Tensor) -> Tensor:
             tile = Shown(images=beside[:, :-BASIS], basis=beside[:, -BASIS:]).to(device)
-            level = sigma.reshape(-1).float().to(device)
-            return self.denoiser.estimate(z.to(device), level, tile, told.to(device)).cpu()
+            level = sigma.reshape(-1).float().clamp(*LEVELS)
+            # Above the levels of training noise hides all of z, and what it is scaled to is noise;
+            # below them the score stays, and with it less is taken.
+            share = (sigma.reshape(-1).float() / level).to(z).reshape(-1, 1, 1, 1, 1)
+            z = z / share.clamp(min=1.0)
+            found = self.denoiser.estimate(z.to(device), level.to(device), tile, told.to(device))
+            return z + share.clamp(max=1.0).square() * (found.cpu() - z)
 
         multiple, s = self.denoiser.network.size.multiple, self.settings
         tile = even_tiles(volume.coarse.shape[2:], s.tile, s.overlap, multiple)
@@ -153,16 +176,22 @@ class Sampled:
 
 
 class Ddim(Sampled):
-    """DDIM (Song et al., ICLR 2021) on cosine levels."""
+    """DDIM (Song et al., ICLR 2021) on cosine levels, or its equation solved to second order."""
 
     Settings = DdimSettings
     settings: DdimSettings
 
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return a draw of z, shape (1, 1, x, y, z)."""
-        levels = cosine_levels(self.settings.steps, LEVELS[0], LEVELS[1])
-        noises = self.noises(volume, index)
-        return ddim(self.tiled(volume), levels, noises).numpy()
+        steps, network = self.settings.steps, self.tiled(volume)
+        sampler, schedule = (
+            (ddim, cosine_levels) if self.settings.order == 1 else (dpm_solver, log_levels)
+        )
+        levels = schedule(steps, LEVELS[0], LEVELS[1])
+        noise = levels[0].float() * next(self.noises(volume, index))
+        # At the first level noise does not hide the mean of z altogether.
+        start = network(noise, levels[0].float()) + noise
+        return sampler(network, levels, (), start=start).numpy()
 
 
 class Ddpm(Sampled):
@@ -174,6 +203,4 @@ class Ddpm(Sampled):
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return a draw of z, shape (1, 1, x, y, z)."""
         levels = ddpm_levels(self.settings.steps)
-        levels = levels[levels <= LEVELS[1]]  # above it noise hides all of z
-        noises = self.noises(volume, index)
-        return ancestral(self.tiled(volume), levels, noises).numpy()
+        return ancestral(self.tiled(volume), levels, self.noises(volume, index)).numpy()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from betaplus.simulation.dynamic import DynamicScan
     from betaplus.simulation.phantom import Phantom
 
-__all__ = ["FORMATS", "pet_fields", "refuse_existing", "region_means", "write_dynamic"]
+__all__ = ["FORMATS", "pet_fields", "refuse_existing", "region_means", "write_dynamic", "write_pet"]
 
 FORMATS = ("nii.gz", "zarr")
 """What an image can be written as."""
@@ -114,7 +114,7 @@ def write_dynamic(
     write_table(paths["labels"], labels)
     write_labels(paths["dseg"], scan.phantom.labels, scan.phantom.affine)
     truth = _image(scan, scan.clean, {"ReconMethodName": "noise-free truth"})
-    _write_pet(paths["truth/pet"], truth)
+    write_pet(paths["truth/pet"], truth)
     maps = {**scan.maps, "Ki": _influx(scan.maps)}
     for name, values in maps.items():
         path = out / "truth" / f"{_SOURCE}_model-2TCM_meas-{name}_mimap.nii.gz"
@@ -136,11 +136,16 @@ def write_dynamic(
         metadata=pet_fields(scan.profile),
     )
     write_tacs(paths["tacs"], table)
-    _write_pet(paths["pet"], image)
+    write_pet(paths["pet"], image)
     return paths
 
 
-def _write_pet(path: Path, image: PetImage) -> None:
+def write_pet(path: Path, image: PetImage) -> None:
+    """Write an image as its name ends, and remove that of an earlier simulation in another format.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     write = write_zarr_image if path.suffix == ".zarr" else write_image
     write(path, image)
     for other in FORMATS:

@@ -1,4 +1,4 @@
-"""A dynamic brain scan with known truth, from anatomy to noisy frames."""
+"""A dynamic brain scan with known truth, from anatomy to noisy frames; bodies: `dynamic_study`."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class DynamicScan:
 def simulate_dynamic(
     out: str | Path,
     *,
+    anatomy: str = "brain",
     tracer: str = "FDG",
     dose_fraction: float = 1.0,
     size: str = "small",
@@ -72,10 +73,13 @@ def simulate_dynamic(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Path]:
-    """Simulate a dynamic brain scan and write it as PET-BIDS files with the truth beside it.
+    """Simulate a dynamic scan and write it as PET-BIDS files with the truth beside it.
 
     Args:
         out: Folder to write to.
+        anatomy: ``brain``, or ``body``: a trunk with FDG in the calibrated surrogate of a scanner,
+            whose noise and resolution take the place of those below
+            (`betaplus.simulation.dynamic_study.dataset.simulate_body`).
         tracer: ``FDG`` or ``PBR28``.
         dose_fraction: Fraction of the counts that is kept; activities stay those of the full dose.
         size: ``small`` (40 x 48 x 32 at 4.5 mm), ``full`` (96 x 112 x 80 at 2 mm) or ``large``
@@ -101,6 +105,26 @@ def simulate_dynamic(
     from betaplus.simulation.dataset import FORMATS, refuse_existing, write_dynamic
 
     out = Path(out)
+    if anatomy == "body":
+        from betaplus.simulation.dynamic_study.dataset import simulate_body
+
+        if tracer.upper() != "FDG" or partial_volume or noise != NOISE_LEVEL or noise_fwhm != 5.0:
+            raise UsageError(
+                "a body with another tracer, noise or resolution",
+                "expected FDG with the noise and resolution of the scanner",
+                "leave out the tracer, noise and partial volume",
+            )
+        return simulate_body(
+            out,
+            dose_fraction=dose_fraction,
+            size=size,
+            seed=seed,
+            format=format,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if anatomy != "brain":
+        raise UsageError(f"anatomy {anatomy!r} is unknown", "expected brain or body")
     if format not in FORMATS:
         raise UsageError(f"format {format!r} is unknown", f"expected {' or '.join(FORMATS)}")
     refuse_existing(out, overwrite)

@@ -17,6 +17,7 @@ from betaplus.core.errors import InputError
 from betaplus.io.atomic import atomic_path
 from betaplus.pipeline.benchmark.denoise.run import PARTS
 from betaplus.pipeline.benchmark.denoise.writing import part_file
+from betaplus.report.benchmark.denoise_calls import calls_figure
 from betaplus.report.benchmark.denoise_curves import gain_figure, nema_figure, recovery_figure
 from betaplus.report.benchmark.denoise_images import body_figure, sphere_figure
 from betaplus.report.benchmark.markdown import markdown_blocks
@@ -29,6 +30,7 @@ __all__ = ["denoise_report"]
 _TITLES = {
     "images": "Bodies", "scanners": "Scanners, tracers, doses", "recovery": "Recovery and noise",
     "nema": "Image quality phantom", "observer": "Observer", "calls": "Calls of the network",
+    "baselines": "Learned baselines",
     "coverage": "Coverage", "guard": "Guard", "speed": "Speed", "real": "Real images",
 }  # fmt: skip
 
@@ -39,6 +41,7 @@ _FIGURES: dict[str, dict[str, _Figure]] = {
     "images": {"images": body_figure, "gain": gain_figure},
     "recovery": {"curves": recovery_figure},
     "nema": {"spheres": sphere_figure, "curves": nema_figure},
+    "calls": {"calls": calls_figure},
 }
 
 

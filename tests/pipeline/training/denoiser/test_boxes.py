@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from betaplus.denoising.noise import noise_level
+from betaplus.denoising.noise import noise_width
 from betaplus.pipeline.training.corpus import Corpus
-from betaplus.pipeline.training.denoiser.batches import ItemBatches, make_item, scan_level
+from betaplus.pipeline.training.denoiser.batches import ItemBatches, make_item, scan_width
 from betaplus.pipeline.training.denoiser.corpus import make_boxes
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.simulation.fields import sigma_of_fwhm
@@ -64,7 +64,7 @@ def test_the_post_filter_is_a_gaussian():
 def test_the_correction_leads_from_noisy_to_clean(corpus):
     """The means that the network is shown lead from the noisy image towards the clean one."""
     item = ItemBatches(corpus, PLAN)._draw(np.random.default_rng(3))
-    assert item["images"].shape == (1, 20, 16, 16, 16)
+    assert item["images"].shape == (1, 19, 16, 16, 16)
     assert float(item["sd"].square().mean()) == pytest.approx(1.0, rel=1e-4)
     # Noise goes in units of the noise, and is not far from 1 of them.
     assert 0.2 < float(item["z"].std()) < 5.0
@@ -73,17 +73,17 @@ def test_the_correction_leads_from_noisy_to_clean(corpus):
     assert float(finest) > 0.0
 
 
-def test_the_quiet_of_a_scan_is_near_the_noise_of_its_parts():
+def test_the_noise_of_a_scan_is_correlated_little_further_than_that_of_its_parts():
     rng = np.random.default_rng(0)
-    noise = torch.randn((1, 1, 32, 32, 32), generator=torch.Generator().manual_seed(0))
+    white = np.random.default_rng(1).standard_normal((32, 32, 32))
+    noise = torch.from_numpy(gaussian_filter(white, 0.8, mode="wrap").astype(np.float32))
+    noise = noise[None, None]
     noisy = 4.0 + noise
-    own = noise_level(noisy, noise)
-    drawn = torch.stack([scan_level(noisy, noise, rng)[0] for _ in range(50)])
-    ratio = drawn[:, 0] / own[0]
-    assert 0.5 < float(ratio.min()) < 0.7
-    assert 1.1 < float(ratio.max()) < 1.4
-    # Without noise there is still anatomy.
-    assert float(scan_level(noisy, 0.0 * noise, rng)[0, 3]) > 0.05
+    own = float(noise_width(noisy, noise))
+    drawn = torch.cat([scan_width(noisy, noise, rng) for _ in range(50)])
+    assert own == pytest.approx(0.8, abs=0.08)
+    assert -0.04 < float(drawn.min()) - own < 0.02
+    assert 0.15 < float(drawn.max()) - own < 0.21
 
 
 def test_two_processes_share_a_batch(corpus):

@@ -119,7 +119,7 @@ def test_the_noise_of_a_part_is_that_which_the_verb_measures_in_the_whole(own, t
     volume = Volume(data=whole, voxel=(VOXEL,) * 3, grid_voxel=VOXEL)
     part = (slice(4, 28),) * 3
     crop = torch.from_numpy(whole[part].copy())[None, None]
-    sd = measure_noise(crop, torch.tensor([found.quiet])).sd[0, 0, 4:-4, 4:-4, 4:-4]
+    sd = measure_noise(crop, torch.tensor([found.width])).sd[0, 0, 4:-4, 4:-4, 4:-4]
     expected = volume.noise.sd[0, 0][part][4:-4, 4:-4, 4:-4]
     assert float((sd / expected).median()) == pytest.approx(1.0, abs=0.1)
     assert float((sd / expected - 1.0).abs().max()) < 0.5

@@ -20,6 +20,8 @@ PARTS = {
     "recovery": f"{_HERE}.recovery:benchmark_recovery",
     "nema": f"{_HERE}.nema:benchmark_nema",
     "observer": f"{_HERE}.observer:benchmark_observer",
+    "calls": f"{_HERE}.calls:benchmark_calls",
+    "baselines": f"{_HERE}.learned_baselines.run:benchmark_baselines",
     "coverage": f"{_HERE}.coverage:benchmark_coverage",
     "guard": f"{_HERE}.guard_trials:benchmark_guard",
     "speed": f"{_HERE}.speed:benchmark_speed",
@@ -28,12 +30,15 @@ PARTS = {
 """Part to the function that measures it, imported on use: ``function(out, *, bundle, quick,
 progress)`` writes ``benchmark_denoise_PART.json`` and ``.md`` and returns what is in the first."""
 
+_SIZES = {"images": ("people",), "baselines": ("people", "minutes")}
+
 
 def benchmark_denoise(
     out: str | Path,
     *,
     parts: Sequence[str] = ("images",),
     people: int | None = None,
+    minutes: float | None = None,
     bundle: Path | None = None,
     quick: bool = False,
     progress: Progress | None = None,
@@ -43,7 +48,8 @@ def benchmark_denoise(
     Args:
         out: Folder.
         parts: Of `PARTS`, in any order.
-        people: Bodies in each group of ``images``; 3 if None.
+        people: Bodies in each group of ``images``, 3 if None, and of ``baselines``, 2 if None.
+        minutes: Of training of each of the ``baselines``; 30 if None.
         bundle: Of the network; the one that is shipped if None.
         quick: Too little to judge by: under a minute a part.
         progress: What to report to.
@@ -60,7 +66,8 @@ def benchmark_denoise(
     for part in dict.fromkeys(parts):
         progress.note(f"part {part}")
         module, _, function = PARTS[part].partition(":")
-        sizes = {"people": people} if part == "images" and people is not None else {}
+        given = {"people": people, "minutes": minutes}
+        sizes = {k: given[k] for k in _SIZES.get(part, ()) if given[k] is not None}
         measure = getattr(import_module(module), function)
         found[part] = measure(out, bundle=bundle, quick=quick, progress=progress, **sizes)
     return found

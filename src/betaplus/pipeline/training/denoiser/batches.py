@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from betaplus.denoising.inputs import context_of, show
-from betaplus.denoising.noise import EXPONENT, NoiseMaps, measure_noise, noise_level
+from betaplus.denoising.noise import EXPONENT, NoiseMaps, measure_noise, noise_width
 from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
 from betaplus.pipeline.training.denoiser.styles import random_dose, random_filter
@@ -24,8 +24,7 @@ __all__ = ["BRIGHTNESS", "Item", "ItemBatches", "make_item"]
 _UNTOLD = 0.5  # share of items whose dose the network is not told
 BRIGHTNESS = (0.6, 1.6)
 _AT_HOTTEST = 0.25  # share of parts around the hottest voxel of a box
-_PART_OF_SCAN = (-0.6, 0.2)  # logarithm of the level in the quiet of a scan over that of a part
-_ANATOMY = (0.08, 0.08, 0.1, 0.14)  # levels of bands in the quiet of scans without noise
+_FOUND_WIDER = (-0.03, 0.2)  # voxels: how much further noise seems correlated than it is
 _COARSE = 0.25  # share of items with larger voxels
 _CHOICE = 4  # parts of which one is taken, where there is noise to be had
 _TINY = 1e-3
@@ -81,19 +80,17 @@ def make_item(
     return Item(noisy=both[0], clean=both[1], dose=dose, voxel=tuple(edges))
 
 
-def scan_level(noisy: Tensor, noise: Tensor, rng: np.random.Generator) -> Tensor:
-    """Draw what `measure_noise` would find where the whole scan is quiet, shape (1, 4).
+def scan_width(noisy: Tensor, noise: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw how far `measure_noise` would find the noise of the whole scan correlated, shape (1,).
 
-    That is noise like that of this part, within a factor, and what is left of anatomy there.
+    What is left of anatomy in its quietest places makes it more, never much less.
 
     Args:
         noisy: A part of the scan, shape (1, 1, X, Y, Z) [SUV].
         noise: Its noise, likewise.
         rng: Generator.
     """
-    own = noise_level(noisy, noise) * float(np.exp(rng.uniform(*_PART_OF_SCAN)))
-    anatomy = torch.tensor(_ANATOMY) * float(rng.uniform(0.5, 1.2))
-    return (own.square() + anatomy.square()).sqrt()[None]
+    return noise_width(noisy, noise) + float(rng.uniform(*_FOUND_WIDER))
 
 
 class ItemBatches:
@@ -113,7 +110,7 @@ class ItemBatches:
         """Draw n items and return those of a process.
 
         Returns:
-            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 20, ...) and ``basis``
+            ``z`` and ``sd``, shape (n, 1, edge, edge, edge); ``images`` (n, 19, ...) and ``basis``
             (n, 10, ...), what the network is shown; ``told`` (n, 5).
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
@@ -156,7 +153,7 @@ class ItemBatches:
             float(rng.uniform(*BRIGHTNESS)), (edge, edge, edge),
         )  # fmt: skip
         noisy, clean = item.noisy[None, None], item.clean[None, None]
-        return item, clean, measure_noise(noisy, scan_level(noisy, noisy - clean, rng))
+        return item, clean, measure_noise(noisy, scan_width(noisy, noisy - clean, rng))
 
     def _edges(self, rng: np.random.Generator, edge: int) -> np.ndarray:
         """Draw how many voxels of a box make an item: more of them where its voxels are larger."""

@@ -45,7 +45,7 @@ def _draw_part(scan: OwnScan, plan: OwnPlan, rng: np.random.Generator, flip: boo
             break
     axes = [axis for axis in range(1, 4) if flip and rng.random() < 0.5]
     noisy, target = torch.from_numpy(np.flip(both, axes).copy())[:, None, None]
-    noise = measure_noise(noisy, torch.tensor([scan.quiet]))
+    noise = measure_noise(noisy, torch.tensor([scan.width]))
     inner = (slice(plan.margin, plan.margin + plan.edge),) * 3
     at = (..., *inner)
     return _Part(

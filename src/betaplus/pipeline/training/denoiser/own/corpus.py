@@ -30,8 +30,6 @@ __all__ = ["OwnScan", "complement", "import_pairs", "import_record", "own_scans"
 _SAME = 1e-3  # mm, of affines
 _ACTIVITY = (0.8, 1.25)  # of a low-dose image over its target's, in SUV
 _EQUAL = 0.05  # share by which durations of splits may differ
-_QUIETEST = 0.15  # quantile
-_BODY = 0.1  # of the 95th percentile: below it an image is air
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,7 +41,7 @@ class OwnScan:
         edges: Of its voxels [mm].
         dose: Fraction of the counts.
         ratio: Variance of the target's noise over that of the input.
-        quiet: Level of each band where the scan is quiet, for `measure_noise`.
+        width: How far the noise of the scan is correlated, for `measure_noise` [voxels].
         noise: 5th and 95th percentile of the noise level [SUV at 1 SUV].
         tracer: Name in the sidecar, or "".
         remarks: What was taken for granted.
@@ -53,7 +51,7 @@ class OwnScan:
     edges: tuple[float, ...]
     dose: float
     ratio: float
-    quiet: tuple[float, ...]
+    width: float
     noise: tuple[float, float]
     tracer: str
     remarks: tuple[str, ...]
@@ -75,7 +73,7 @@ def own_scans(corpus: Corpus) -> list[OwnScan]:
                 edges=tuple(about["edges"]),
                 dose=about["dose"],
                 ratio=about["ratio"],
-                quiet=tuple(about["quiet"]),
+                width=about["width"],
                 noise=tuple(about["noise"]),
                 tracer=about["tracer"],
                 remarks=tuple(about["remarks"]),
@@ -196,24 +194,16 @@ def read_pair(
     voxels = grids[:, 0].numpy().astype(np.float16)
     if not np.isfinite(voxels).all():
         raise InputError(f"{pair.low.name} holds SUV above 65504", "expected an image in SUV")
-    body = noise.mean > _BODY * torch.quantile(noise.mean.flatten()[:: _every(noise.mean)], 0.95)
     about = {
         "edges": list(resampler.grid_voxel),
         "dose": pair.dose,
         "ratio": pair.ratio(plan.nested),
-        "quiet": [
-            float(np.quantile((noise.level[0, 0] * band)[body[0, 0]].numpy(), _QUIETEST))
-            for band in noise.bands[0]
-        ],
+        "width": float(noise.width[0]),
         "noise": [level.low, level.high],
         "tracer": str(image.metadata.get("TracerName") or ""),
         "remarks": remarks,
     }
     return voxels, about
-
-
-def _every(values: Any) -> int:
-    return max(1, int(values.numel()) // 1_000_003 + 1)
 
 
 def _read_suv(path: Path, unit: str | None) -> tuple[PetImage, np.ndarray, list[str]]:

@@ -1,0 +1,112 @@
+r"""`hqs`: half-quadratic splitting, the data step and a denoiser in turn.
+
+min over u, z of the data's :math:`\tfrac12 (u - \hat u)'A(u - \hat u)` (`data_term`), the prior of z,
+and :math:`\lambda / (2 \sigma_k^2) |u - z|^2`, with sigma falling (Zhang et al., IEEE TPAMI 2022;
+Huang, Yu et al., arXiv 2512.19584, for Patlak maps with a diffusion prior). z = D(u, sigma) is one
+call of the prior for both channels. sigma goes from `first` to `last` times the noise of u by least
+squares, so that one set of settings serves all doses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from betaplus.core.errors import UsageError
+from betaplus.core.progress import Progress, Silent
+from betaplus.generative.image_prior import ImagePrior
+from betaplus.patlak.data_term import DataTerm
+from betaplus.patlak.noise_map import noise_correlation, noise_map, typical_noise
+from betaplus.patlak.prior import Denoiser, prior_denoiser
+from betaplus.patlak.problem import PatlakMaps, PatlakProblem
+from betaplus.patlak.settings_checks import check_count, check_range
+
+__all__ = ["Hqs"]
+
+
+class Hqs:
+    """Half-quadratic splitting.
+
+    Args:
+        settings: How it is done.
+        prior: Of static images, or a denoiser (see `betaplus.patlak.prior`).
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings:
+        """How it is done.
+
+        Attributes:
+            weight: lambda, of the prior.
+            first: Its noise level at first, over that of u by least squares.
+            last: At the end, likewise.
+            steps: Calls of the prior.
+            correlated: Whether noise is taken to be correlated as far as it is.
+            coupled: Whether what the data say of Ki and V0 together is used.
+            nonnegative: Whether negative values are raised to 0 in every step.
+        """
+
+        weight: float = 0.5
+        first: float = 4.0
+        last: float = 0.4
+        steps: int = 8
+        correlated: bool = True
+        coupled: bool = True
+        nonnegative: bool = False
+        bounds: tuple = (.1, 10.)
+
+        def __post_init__(self) -> None:
+            check_range("weight", self.weight, 1e-6, 1e6)
+            check_range("last", self.last, 1e-3, 1e3)
+            check_range("first", self.first, 1e-3, 1e3)
+            if self.first < self.last:
+                raise UsageError(
+                    f"setting first is {self.first:g}, last {self.last:g}",
+                    "expected levels that fall",
+                )
+            check_count("steps", self.steps, high=1000)
+
+    def __init__(
+        self, settings: Settings | None = None, prior: ImagePrior | Denoiser | None = None
+    ) -> None:
+        if prior is None:
+            raise UsageError("hqs has no prior", "expected one", "give --bundle")
+        self.settings, self.prior = settings or self.Settings(), prior
+
+    def fit(
+        self,
+        problem: PatlakProblem,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> PatlakMaps:
+        """Return the maps; nothing is random."""
+        wanted, progress = self.settings, progress or Silent()
+        variance = noise_map(problem)
+        correlation = noise_correlation(problem, variance) if wanted.correlated else None
+        data = DataTerm(problem, variance, correlation, coupled=wanted.coupled)
+        noise_here = typical_noise(problem, variance)
+        noise = float(noise_here[problem.mask].median())
+        share_here = torch.where(problem.mask, noise_here / noise, 1.0).clamp(*wanted.bounds)
+        denoise = prior_denoiser(self.prior, problem, threads)
+        u = _bounded(problem.least_squares(), problem.mask, wanted.nonnegative)
+        progress.start("maps", wanted.steps)
+        for share in np.geomspace(wanted.first, wanted.last, wanted.steps):
+            sigma = float(share) * noise
+            z = denoise(u, sigma)
+            precision = (wanted.weight / (sigma * share_here).square())[None]
+            u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
+            progress.advance()
+        progress.finish()
+        u = _bounded(u, problem.mask, True)
+        found = {"noise": noise, "weight": wanted.weight, "steps": float(wanted.steps)}
+        if correlation is not None:
+            found["noise_voxels"] = correlation.voxels
+        return PatlakMaps(u=u, found=found)
+
+
+def _bounded(u: torch.Tensor, mask: torch.Tensor, nonnegative: bool) -> torch.Tensor:
+    return (u.clamp_min(0.0) if nonnegative else u) * mask
