@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from tests.generative.mixtures import Plane, normal
 
 from betaplus.generative.denoiser import leading
-from betaplus.generative.samplers import ancestral, ddim, dpm_solver, heun
+from betaplus.generative.samplers import ancestral, ddim, dpm_solver, heun, sde_solver
 from betaplus.generative.schedules import cosine_levels, karras_levels, log_levels, vp_levels
 
 MEAN = torch.tensor([0.7, -0.3], dtype=torch.float64)
@@ -65,6 +65,21 @@ def test_ancestral_sampling_of_a_gaussian_has_the_variance_of_its_recursion():
     found = ancestral(lambda x, s: x / (1 + s * s), levels, normal(4, 400_000))
     assert found.var().item() == pytest.approx(variance, rel=5 * (2 / 400_000) ** 0.5)
     assert variance < 0.9
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0])
+def test_the_reverse_sde_to_second_order_keeps_the_variance_that_ancestral_steps_lose(spread):
+    levels, found = log_levels(12, 0.02, 20.0), {}
+    for sampler in (ancestral, sde_solver):
+        draws = sampler(
+            lambda x, s: x * spread**2 / (spread**2 + s * s),
+            levels,
+            normal(5, 200_000),
+            start=(spread**2 + 400.0) ** 0.5 * next(normal(6, 200_000)),
+        )
+        found[sampler] = abs(draws.std().item() / spread - 1.0)
+    assert found[sde_solver] < 0.5 * found[ancestral]
+    assert found[sde_solver] < 0.05
 
 
 DRAWS = 1 << 15

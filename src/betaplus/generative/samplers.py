@@ -28,7 +28,16 @@ from torch import Tensor
 
 from betaplus.generative.denoiser import Denoised, ode_step
 
-__all__ = ["Callback", "DataStep", "ancestral", "ddim", "dpm_solver", "heun", "trajectory"]
+__all__ = [
+    "Callback",
+    "DataStep",
+    "ancestral",
+    "ddim",
+    "dpm_solver",
+    "heun",
+    "sde_solver",
+    "trajectory",
+]
 
 DataStep = Callable[[Tensor, Tensor, int], Tensor]
 """(clean, sigma, index) to clean: the estimate made at sigma, the level of that index."""
@@ -87,6 +96,49 @@ def ancestral(
         ratio = (lower / sigma) ** 2
         spread = lower * (1.0 - ratio).clamp_min(0.0).sqrt()
         x = clean + ratio * (x - clean) + spread * next(noises)
+    return x
+
+
+def sde_solver(
+    denoised: Denoised,
+    levels: Tensor,
+    noises: Iterable[Tensor],
+    *,
+    data_step: DataStep | None = None,
+    callback: Callback | None = None,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Return draws by SDE-DPM-Solver++(2M) (Lu et al., arXiv 2211.01095, appendix).
+
+    `ancestral` to second order: it takes the reverse SDE's exact solution for a D that stays, this
+    one that for a D which goes on as it did in the step before, E = D + h (D - D') / (2 h') with h
+    the steps in -ln sigma. The first step and the one to 0 are of first order.
+
+    Args:
+        denoised: The denoiser.
+        levels: Falling noise levels, shape (n,).
+        noises: One for the start and one a step.
+        data_step: On every clean estimate.
+        callback: Told of every step.
+        start: x at levels[0], instead of noise.
+    """
+    noises = iter(noises)
+    x = _first(levels, noises, start)
+    before: tuple[Tensor, Tensor] | None = None
+    for index, (sigma, lower) in enumerate(_steps(levels)):
+        clean = _estimate(denoised, data_step, x, sigma, index)
+        _tell(callback, index, levels, clean)
+        if lower == 0.0:
+            return clean
+        h = (sigma / lower).log()
+        extrapolated = clean
+        if before is not None:
+            earlier, earlier_h = before
+            extrapolated = clean + h / (2.0 * earlier_h) * (clean - earlier)
+        ratio = (lower / sigma) ** 2
+        spread = lower * (1.0 - ratio).sqrt()
+        x = ratio * x + (1.0 - ratio) * extrapolated + spread * next(noises)
+        before = clean, h
     return x
 
 

@@ -18,6 +18,7 @@ independent voxels, which is in closed form.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -151,7 +152,7 @@ class DataTerm:
         spectrum = lines[0][:, None, None] * lines[1][:, None] * lines[2]
         return (1.0 / (spectrum + 1.0)).float()
 
-    def _inverse(self, precision: Tensor):  # noqa: ANN202
+    def _inverse(self, precision: Tensor) -> Callable[[Tensor], Tensor]:
         """Return (A + R)^-1 of independent voxels, of C's geometric mean."""
         (a, b), (_, c) = self._normal
         p = self._q.square() * self._typical

@@ -10,8 +10,8 @@ prior: Coeurdoux, Dobigeon and Chainais, IEEE Trans Image Process 33, 2024). In 
 
 rho falls from `first` to `last` times the noise of u by least squares, and stays. At rho the draws
 are of the augmented posterior, whose prior is blurred by rho; they tend to the posterior as rho
-falls. What is returned is the mean of u, which takes A u-hat + R z for each draw of z (Rao-Blackwell)
-and its SD that of draws.
+falls. The maps are the mean over draws of z of the mean of u given z (Rao-Blackwell), the SD is
+that of draws of u.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noises
-from betaplus.generative.samplers import ancestral
+from betaplus.generative.samplers import sde_solver
 from betaplus.generative.schedules import log_levels
 from betaplus.patlak.data_term import DataTerm
 from betaplus.patlak.noise_map import noise_correlation, noise_map, typical_noise
@@ -150,7 +150,7 @@ class _Chain:
         def denoised(x: Tensor, sigma: Tensor) -> Tensor:
             return self.denoise(x[:, 0], float(sigma))[:, None]
 
-        return ancestral(denoised, levels, noises, start=u[:, None])[:, 0]
+        return sde_solver(denoised, levels, noises, start=u[:, None])[:, 0]
 
     def draw_data(self, z: Tensor, rho: float, turn: int) -> Tensor:
         """Return u given z."""

@@ -1,10 +1,10 @@
 r"""`hqs`: half-quadratic splitting, the data step and a denoiser in turn.
 
-min over u, z of the data's :math:`\tfrac12 (u - \hat u)'A(u - \hat u)` (`data_term`), the prior of z,
-and :math:`\lambda / (2 \sigma_k^2) |u - z|^2`, with sigma falling (Zhang et al., IEEE TPAMI 2022;
-Huang, Yu et al., arXiv 2512.19584, for Patlak maps with a diffusion prior). z = D(u, sigma) is one
-call of the prior for both channels. sigma goes from `first` to `last` times the noise of u by least
-squares, so that one set of settings serves all doses.
+min over u, z of the data's :math:`\tfrac12 (u - \hat u)'A(u - \hat u)` (`data_term`), the prior of
+z, and :math:`\lambda / (2 \sigma_k^2) |u - z|^2`, with sigma falling (Zhang et al., IEEE TPAMI
+2022; Huang, Yu et al., arXiv 2512.19584, for Patlak maps with a diffusion prior). z = D(u, sigma)
+is one call of the prior for both channels. sigma goes from `first` to `last` times the noise of u
+by least squares, so that one set of settings serves all doses.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Hqs:
         correlated: bool = True
         coupled: bool = True
         nonnegative: bool = False
-        bounds: tuple = (.1, 10.)
 
         def __post_init__(self) -> None:
             check_range("weight", self.weight, 1e-6, 1e6)
@@ -88,16 +87,14 @@ class Hqs:
         variance = noise_map(problem)
         correlation = noise_correlation(problem, variance) if wanted.correlated else None
         data = DataTerm(problem, variance, correlation, coupled=wanted.coupled)
-        noise_here = typical_noise(problem, variance)
-        noise = float(noise_here[problem.mask].median())
-        share_here = torch.where(problem.mask, noise_here / noise, 1.0).clamp(*wanted.bounds)
+        noise = float(typical_noise(problem, variance)[problem.mask].median())
         denoise = prior_denoiser(self.prior, problem, threads)
         u = _bounded(problem.least_squares(), problem.mask, wanted.nonnegative)
         progress.start("maps", wanted.steps)
         for share in np.geomspace(wanted.first, wanted.last, wanted.steps):
             sigma = float(share) * noise
             z = denoise(u, sigma)
-            precision = (wanted.weight / (sigma * share_here).square())[None]
+            precision = torch.tensor(wanted.weight / sigma**2).reshape(1, 1, 1, 1)
             u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
             progress.advance()
         progress.finish()

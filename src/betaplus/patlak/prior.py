@@ -28,7 +28,8 @@ def prior_denoiser(prior: ImagePrior | Denoiser, problem: PatlakProblem, threads
 
     Voxels outside the prior's range are resampled; only the correction is, so that what lies
     between the prior's voxels stays as it was. A prior of images over their own level is told the
-    level of the static image u_1 + u_2.
+    level of the static image u_1 + u_2. A prior of one image takes both maps for images of their
+    own; one of two knows what goes with what.
 
     Args:
         prior: The prior.
@@ -45,15 +46,17 @@ def prior_denoiser(prior: ImagePrior | Denoiser, problem: PatlakProblem, threads
         level = uptake_level(masked_mean(static, mask, problem, _SMOOTH)[mask])
     grid = _grid(prior, problem)
 
+    joint = prior.denoiser.size.outputs == 2
+
     def denoise(maps: Tensor, sigma: float) -> Tensor:
-        noisy = maps[:, None] / level
+        noisy = (maps[None] if joint else maps[:, None]) / level
         told = torch.tensor(sigma / level, dtype=maps.dtype)
         if grid is None:
-            return volumes(noisy, told)[:, 0] * level
+            return volumes(noisy, told).reshape(maps.shape) * level
         coarse = functional.interpolate(noisy, grid, mode="trilinear")
         change = volumes(coarse, told) - coarse
         fine = functional.interpolate(change, maps.shape[1:], mode="trilinear")
-        return maps + level * fine[:, 0]
+        return maps + level * fine.reshape(maps.shape)
 
     return denoise
 

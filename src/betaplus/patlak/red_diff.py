@@ -1,15 +1,15 @@
 r"""`red-diff`: regularisation by denoising diffusion.
 
 min over u of the data's :math:`\tfrac12 (u - \hat u)'A(u - \hat u)` (`data_term`) plus
-:math:`E_{\sigma, \epsilon}\, \lambda(\sigma) \langle \mathrm{sg}(\hat\epsilon - \epsilon), u \rangle`,
-with the noise :math:`\hat\epsilon` that the prior finds in :math:`u + \sigma \epsilon` and sigma
-falling once over its range (Mardani et al., arXiv 2305.04391; Huang, Yu et al., arXiv 2512.19584,
-for Patlak maps). With :math:`\lambda(\sigma) = \lambda / (n^2 / \sigma)`, n the noise of u by least
-squares, the gradient of the prior is :math:`\lambda (u - D(u + \sigma \epsilon)) / n^2`. Both
-gradients are taken together and divided by A + R, R = lambda / n^2 (a proximal step, which takes the
-place of Adam: what the data know well and what they do not are learned at one rate). What is
-returned is the mean of the last third of the steps, in which the noise that was put in averages out.
-It is the place of the most probable maps, not a posterior: it has no SD.
+:math:`E_{\sigma, \epsilon}\, \lambda(\sigma) \langle \mathrm{sg}(\hat\epsilon - \epsilon), u
+\rangle`, with the noise :math:`\hat\epsilon` that the prior finds in :math:`u + \sigma \epsilon`
+and sigma falling once over its range (Mardani et al., arXiv 2305.04391; Huang, Yu et al., arXiv
+2512.19584, for Patlak maps). With :math:`\lambda(\sigma) = \lambda \sigma / n^2`, n the noise of u
+by least squares, the gradient of the prior is :math:`\lambda (u - D(u + \sigma \epsilon)) / n^2`.
+Both gradients are taken together and divided by A + R, R = lambda / n^2: a proximal step in place
+of Adam, by which what the data know well and what they do not is learned at one rate. What is
+returned is the mean of the last third of the steps, in which the noise that was put in averages
+out. It is the place of the most probable maps, not a posterior: it has no SD.
 """
 
 from __future__ import annotations
