@@ -28,6 +28,7 @@ def problem(seed: int = 0, noise: float = 0.3) -> PatlakProblem:
         h=torch.from_numpy(h.astype(np.float32)),
         normal=torch.from_numpy(np.repeat(normal[:, :, None], SHAPE[2], 2)),
         misfit=torch.from_numpy(misfit.astype(np.float32)),
+        noise=torch.from_numpy((noise * rng.standard_normal(SHAPE)).astype(np.float32)),
         freedom=torch.full((SHAPE[2],), 10),
         scale=torch.ones(2),
         voxel=(4.0, 4.0, 4.0),

@@ -25,6 +25,7 @@ def _problem(seed: int = 0) -> tuple[PatlakProblem, torch.Tensor]:
         h=torch.from_numpy(rng.normal(1.0, 0.5, (2, *SHAPE)).astype(np.float32)),
         normal=torch.from_numpy(normal),
         misfit=torch.ones(SHAPE),
+        noise=torch.ones(SHAPE),
         freedom=torch.full((SHAPE[2],), 4),
         scale=torch.ones(2),
         voxel=VOXEL,
@@ -44,7 +45,7 @@ def _dense(problem: PatlakProblem, variance: torch.Tensor, correlated: bool) -> 
             line = np.exp(-((2 * np.pi * np.fft.fftfreq(m) * s / v) ** 2))
             lines.append(line / line.mean())
         spectrum = np.einsum("x,y,z->xyz", *lines)
-        kernel = np.fft.ifftn(1.0 / (spectrum + 1.0)).real
+        kernel = np.fft.ifftn(1.0 / np.maximum(spectrum, 1.0)).real
         at = np.stack(np.unravel_index(np.arange(n), SHAPE))
         apart = at[:, :, None] - at[:, None]
         c = kernel[tuple(apart)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.linalg import null_space
 
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.simulation.fields import gaussian_field
@@ -124,10 +125,13 @@ def problem_of(
     fit = np.tensordot(np.linalg.inv(normal), h, 1)
     misfit = np.tensordot(weight, y**2, 1) - (h * fit).sum(0)
     planes = y.shape[3]
+    free = null_space((basis * np.sqrt(weight)[:, None]).T)[:, 0]
+    noise = np.tensordot(free * np.sqrt(weight), y, 1)
     return PatlakProblem(
         h=torch.tensor(h, dtype=torch.float32),
         normal=torch.tensor(normal)[..., None].repeat(1, 1, planes),
         misfit=torch.tensor(misfit, dtype=torch.float32),
+        noise=torch.tensor(noise, dtype=torch.float32),
         freedom=torch.full((planes,), len(weight) - 2.0),
         scale=torch.tensor(scale),
         voxel=(voxel, voxel, voxel),

@@ -54,9 +54,24 @@ def test_order_of_reading_does_not_matter():
             other.add(plane, np.asfortranarray(y[f : f + 1, ..., plane]))
     assert other.complete
     assert torch.equal(one.h, other.h) and torch.equal(one.misfit, other.misfit)
+    assert torch.equal(one.noise, other.noise)
     h, misfit = other.scaled(0.5)
     assert torch.equal(h, 0.5 * one.h) and torch.equal(misfit, 0.25 * one.misfit)
     assert h.data_ptr() == other.h.data_ptr()
+
+
+def test_the_image_of_noise_holds_no_line_and_has_the_variance_of_a_frame_of_weight_one():
+    design, weight, y = scan(0.0)
+    sums = PatlakSums(design, weight, SHAPE)
+    for plane in range(SHAPE[2]):
+        sums.add(plane, y[..., plane])
+    assert float(sums.noise.abs().max()) < 1e-4 * float(y.max())
+    rng, s = np.random.default_rng(5), 3.0
+    found = PatlakSums(design, weight, (200, 200, SHAPE[2]))
+    for plane in range(SHAPE[2]):
+        white = rng.normal(size=(len(weight), 200, 200))
+        found.add(plane, s * white / np.sqrt(weight[:, plane])[:, None, None])
+    assert float(found.noise.std()) == pytest.approx(s, rel=0.02)
 
 
 def test_one_frame_too_many():

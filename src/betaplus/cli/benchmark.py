@@ -81,7 +81,9 @@ def prior(
     out: Out,
     name: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="brain2d or body3d; repeatable.  [default: both]"),
+        typer.Option(
+            metavar="NAME", help="brain2d, body3d, patlak3d; repeatable.  [default: the first two]"
+        ),
     ] = None,
     larger: Annotated[
         list[Path] | None,

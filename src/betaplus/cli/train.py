@@ -88,7 +88,9 @@ def kinetics_published(
 @app.command()
 def prior(
     out: Out,
-    name: Annotated[str, typer.Option(metavar="NAME", help="brain2d or body3d.")] = "brain2d",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="brain2d, body3d or patlak3d.")
+    ] = "brain2d",
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
     ] = None,
@@ -108,7 +110,11 @@ def prior(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a diffusion prior of static images, on simulated people or your own images."""
+    """Train a diffusion prior of static images, or of pairs of Patlak maps (patlak3d).
+
+    Priors of images learn from simulated people or your own images, that of pairs from simulated
+    people.
+    """
     from betaplus.pipeline.training.prior.train import train_prior
 
     bundle = train_prior(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.core.errors import InputError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.generative.bundle import Bundle, find_bundle, load_bundle, load_into
 from betaplus.generative.image_denoiser import ImageDenoiser
 from betaplus.generative.unet import UNetSize
@@ -47,6 +47,7 @@ class ImagePrior:
         edge: Of the slices or patches that it was trained on [voxels].
         unit: ``uptake``: images divided by `uptake_level`; or ``SUV``.
         orientations: Names of the slices' orientations, in the order of the context; empty for 3-D.
+        images: Names of the images of which it knows what goes with what; empty for one image.
         bundle: Where it is from.
         bf16: Whether to compute in bfloat16.
     """
@@ -58,6 +59,7 @@ class ImagePrior:
     orientations: tuple[str, ...]
     bundle: Bundle
     bf16: bool = False
+    images: tuple[str, ...] = ()
 
     @property
     def dimensions(self) -> int:
@@ -68,7 +70,7 @@ class ImagePrior:
         """Return the estimate of clean images, without gradients.
 
         Args:
-            x: Shape (B, 1, X, Y[, Z]), in the prior's unit and voxels.
+            x: Shape (B, 1, X, Y[, Z]), or (B, images, X, Y, Z), in the prior's unit and voxels.
             sigma: Noise level, one or one an item, in the prior's unit.
             orientation: Of slices; not told if None.
         """
@@ -82,7 +84,12 @@ class ImagePrior:
 
 
 def load_image_prior(
-    name: str, explicit: Path | None = None, *, device: str = "cpu", bf16: bool = False
+    name: str,
+    explicit: Path | None = None,
+    *,
+    device: str = "cpu",
+    bf16: bool = False,
+    several: bool = False,
 ) -> ImagePrior:
     """Read a prior from its bundle.
 
@@ -91,10 +98,12 @@ def load_image_prior(
         explicit: The bundle itself, from ``--bundle``.
         device: Where to put it.
         bf16: Whether to compute in bfloat16.
+        several: Whether a prior of several images at once will do too.
 
     Raises:
         InputError: If the bundle is damaged or not a prior.
-        UsageError: If there is none of that name.
+        UsageError: If there is none of that name, or it is one of several images and that will not
+            do.
     """
     bundle = load_bundle(find_bundle("prior", name, explicit), "prior")
     config = bundle.config
@@ -105,11 +114,18 @@ def load_image_prior(
         known = config.settings
         voxel, edge, unit = float(known["voxel"]), int(known["edge"]), str(known["unit"])
         orientations = tuple(str(item) for item in known["orientations"])
+        images = tuple(str(item) for item in known.get("images", ()))
+        _check_channels(denoiser, images)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"bundle {bundle.path} does not describe an image prior: {error}",
             todo="get the bundle again, or train one with betaplus train prior",
         ) from error
+    if images and not several:
+        raise UsageError(
+            f"{bundle.path.name} is a prior of {' and '.join(images)} together",
+            "expected a prior of one image",
+        )
     load_into(denoiser, bundle)
     return ImagePrior(
         denoiser=denoiser.to(device).eval().requires_grad_(False),
@@ -119,4 +135,16 @@ def load_image_prior(
         orientations=orientations,
         bundle=bundle,
         bf16=bf16,
+        images=images,
     )
+
+
+def _check_channels(denoiser: ImageDenoiser, images: tuple[str, ...]) -> None:
+    """Refuse a network that is not of one channel an image, and one more of its local level."""
+    n, size = max(len(images), 1), denoiser.size
+    expected = (n * (2 if denoiser.reach else 1), n)
+    if (size.channels, size.outputs) != expected:
+        raise ValueError(
+            f"{size.channels} channels in and {size.outputs} out, expected {expected[0]} and"
+            f" {expected[1]} for {n} image{'s' * (n > 1)}"
+        )

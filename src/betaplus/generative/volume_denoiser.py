@@ -25,6 +25,8 @@ def volume_denoiser(
 ) -> Denoised:
     """Return (x, sigma) to the clean estimate for volumes (B, 1, X, Y, Z) in RAS axes.
 
+    For a prior of several images volumes are (B, images, X, Y, Z).
+
     A prior of slices goes through the volume along each of `axes`, told which, and the estimates
     are averaged; one of patches works on tiles that are blended.
 

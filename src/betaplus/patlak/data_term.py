@@ -3,12 +3,12 @@ r"""What the data say of whole maps, with noise that is correlated from voxel to
 With L L' = M, the map :math:`q = 1/s`, and S the spectrum of noise over its mean,
 
 .. math:: -\log p(y | u) = \tfrac12 (u - \hat u)' A (u - \hat u), \quad A = q L\, C\, L' q,
-    \quad C = 1 / (S + 1) .
+    \quad C = 1 / \max(S, 1) .
 
 Independent voxels would be trusted too much: through a filter of 5 mm, the mean of a region is
 several times as noisy as they say. C is 1 / S where noise has much power, over low frequencies, and
-at most 1 where it has next to none and the image has edges, so that no frequency is trusted more
-than white noise of the same SD would be; S + 1 is smooth between the two. Noise is taken for white
+1 where it has next to none and the image has edges: no frequency is trusted more than of white
+noise of the same SD. Noise is taken for white
 noise through a Gaussian (`betaplus.patlak.noise_map`); volumes are padded with nothing.
 
 u = (A + R)^-1 (A u-hat + R z) is found by conjugate gradients, preconditioned with the same for
@@ -150,7 +150,7 @@ class DataTerm:
             line = line / line.mean()
             lines.append(line if axis < 2 else line[: n // 2 + 1])
         spectrum = lines[0][:, None, None] * lines[1][:, None] * lines[2]
-        return (1.0 / (spectrum + 1.0)).float()
+        return (1.0 / spectrum.clamp_min(1.0)).float()
 
     def _inverse(self, precision: Tensor) -> Callable[[Tensor], Tensor]:
         """Return (A + R)^-1 of independent voxels, of C's geometric mean."""

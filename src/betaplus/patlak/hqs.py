@@ -49,9 +49,9 @@ class Hqs:
         """
 
         weight: float = 0.5
-        first: float = 4.0
-        last: float = 0.4
-        steps: int = 8
+        first: float = 3.0
+        last: float = 0.1
+        steps: int = 10
         correlated: bool = True
         coupled: bool = True
         nonnegative: bool = False

@@ -10,8 +10,9 @@ in which the few voxels that no line describes weigh less than in a mean of squa
 the uptake r, about as r^0.7 in images of ordered-subsets expectation maximisation; it is divided
 out before the mean, and multiplied in again, so that small hot spots have noise of their own.
 
-The filters of a reconstruction correlate noise. The correlation of q at two places is that of the
-noise, squared (a chi-square is a sum of squares of normal deviates), whatever lies below.
+The filters of a reconstruction correlate noise. How far is seen in the combination of frames in
+which lines cancel, over s: it has a sign, so that an s that is off somewhere does not pass for
+correlation, as it does in q.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ EXPONENT = 0.7
 _FLOOR = 0.05  # of the mean uptake of the body: uptake at least
 _LEAST = 1e-4  # of the mean uptake: s at least
 _THIN = 1e-3  # share of a neighbourhood inside the mask: below it there is none
-_NO_CORRELATION = 0.05  # errors of s alone make up to so much
+_NO_CORRELATION = 0.05
+_FAR = 6.0  # SD beyond which nothing counts for more
 _FOUR_PI = 4.0 * math.pi
 
 
@@ -182,22 +184,19 @@ class NoiseCorrelation:
 def noise_correlation(problem: PatlakProblem, variance: Tensor) -> NoiseCorrelation:
     """Return how far noise is correlated.
 
-    Of the two next voxels along an axis, the one is used where the correlation of q is nearer 1/2.
+    Of the two next voxels along an axis, the one is used where the correlation is nearer 1/2.
 
     Args:
         problem: The scan.
         variance: s^2, shape (X, Y, Z) [SUV^2].
     """
-    mask = problem.mask
-    freedom = problem.freedom.to(problem.misfit)
-    excess = problem.misfit / (freedom * variance.clamp_min(1e-30))
-    # Roots have tails that are shorter, and a correlation that differs by 1 % at most.
-    excess = torch.where(mask, excess.clamp(0.0, 10.0).sqrt(), 0.0)
-    sigma = [_along(excess, mask, axis, edge) for axis, edge in enumerate(problem.voxel)]
+    white = problem.noise * variance.clamp_min(1e-30).rsqrt()
+    white = torch.where(problem.mask, white.clamp(-_FAR, _FAR), 0.0)
+    sigma = [_along(white, problem.mask, axis, edge) for axis, edge in enumerate(problem.voxel)]
     return NoiseCorrelation(sigma=(sigma[0], sigma[1], sigma[2]), voxel=problem.voxel)
 
 
-def _along(excess: Tensor, mask: Tensor, axis: int, edge: float) -> float:
+def _along(white: Tensor, mask: Tensor, axis: int, edge: float) -> float:
     best, least = 0.0, math.inf
     for lag in (1, 2):
         n = mask.shape[axis] - lag
@@ -206,15 +205,14 @@ def _along(excess: Tensor, mask: Tensor, axis: int, edge: float) -> float:
         both = mask.narrow(axis, 0, n) & mask.narrow(axis, lag, n)
         if int(both.sum()) < 8:
             continue
-        a, b = (excess.narrow(axis, k, n)[both].double() for k in (0, lag))
-        a, b = a - a.mean(), b - b.mean()
-        squared = float((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt())
-        if squared < _NO_CORRELATION:
+        a, b = (white.narrow(axis, k, n)[both].double() for k in (0, lag))
+        rho = float((a * b).mean() / (a.square().mean() * b.square().mean()).sqrt())
+        if not rho >= _NO_CORRELATION:
             continue
-        # rho = exp(-d^2 / 4 sigma^2), and squared is rho^2.
-        if abs(squared - 0.5) < least:
-            least = abs(squared - 0.5)
-            best = lag * edge / math.sqrt(-2.0 * math.log(min(squared, 0.999)))
+        # rho = exp(-d^2 / 4 sigma^2).
+        if abs(rho - 0.5) < least:
+            least = abs(rho - 0.5)
+            best = 0.5 * lag * edge / math.sqrt(-math.log(min(rho, 0.999)))
     return best
 
 

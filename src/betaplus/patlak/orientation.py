@@ -58,6 +58,7 @@ class RasAxes:
             problem,
             h=self._turned(problem.h),
             misfit=self._turned(problem.misfit),
+            noise=self._turned(problem.noise),
             mask=self._turned(problem.mask),
             normal=along_z["normal"].contiguous(),
             freedom=along_z["freedom"].contiguous(),

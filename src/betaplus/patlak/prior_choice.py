@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.core.errors import UsageError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.core.image import PetImage
 from betaplus.generative.bundle import find_bundle
-from betaplus.generative.bundle_config import outside, read_config
+from betaplus.generative.bundle_config import BundleConfig, outside, read_config
 from betaplus.generative.image_prior import ImagePrior, load_image_prior
 from betaplus.patlak.noise_map import masked_mean
 from betaplus.patlak.study import Study
 
-__all__ = ["ANATOMIES", "PRIORS", "PriorChoice", "check_anatomy", "choose_prior", "prior_checksum"]
+__all__ = ["ANATOMIES", "PRIORS", "PriorChoice", "check_anatomy", "choose_prior", "prior_configs"]
 
 PRIORS = {"body": "body3d", "brain": "brain2d"}
 """Anatomy to the name of the prior that is shipped."""
@@ -64,20 +64,28 @@ def check_anatomy(anatomy: str) -> None:
         raise UsageError(f"anatomy {anatomy!r}", f"expected one of {', '.join(ANATOMIES)}")
 
 
-def prior_checksum(bundle: Path | None, anatomy: str) -> str:
-    """Return the checksum of the weights that a run may use, without reading them.
+def prior_configs(bundle: Path | None, anatomy: str) -> list[BundleConfig]:
+    """Return what is known of the priors that a run may use, without their weights.
 
     Args:
         bundle: Folder of a prior, or None for those that are shipped.
         anatomy: One of `ANATOMIES`.
 
     Raises:
-        InputError: If a bundle is damaged.
+        InputError: If a bundle is damaged or no prior.
         UsageError: If there is none.
     """
     names = [PRIORS[anatomy]] if anatomy in PRIORS else list(PRIORS.values())
     places = [find_bundle("prior", n, bundle) for n in (names if bundle is None else names[:1])]
-    return " ".join(read_config(place / "config.json").sha256 for place in places)
+    configs = [read_config(place / "config.json") for place in places]
+    for place, config in zip(places, configs, strict=True):
+        if config.task != "prior":
+            raise InputError(
+                f"bundle {place} is of task {config.task!r}",
+                "expected 'prior'",
+                "give another bundle",
+            )
+    return configs
 
 
 def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto") -> PriorChoice:
@@ -96,7 +104,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
     check_anatomy(anatomy)
     remarks: list[str] = []
     if bundle is not None:
-        prior = load_image_prior("", bundle)
+        prior = load_image_prior("", bundle, several=True)
         why = f"prior {prior.bundle.config.folder}, as given"
     else:
         if anatomy == "auto":
@@ -104,7 +112,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
             remarks += _contradiction(study.image, anatomy)
         else:
             reason = "as said"
-        prior = load_image_prior(PRIORS[anatomy])
+        prior = load_image_prior(PRIORS[anatomy], several=True)
         why = f"prior {prior.bundle.config.folder}, of a {anatomy}: {reason}"
     remarks += _not_trained_on(prior, study.image)
     if prior.unit == "uptake" and study.suv_from == "level":

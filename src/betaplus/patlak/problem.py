@@ -32,6 +32,8 @@ class PatlakProblem:
             of frames change along the bed.
         misfit: y'Wy - h'M^-1 h, the weighted square of what the best line leaves, shape (X, Y, Z)
             [SUV^2]; over the freedom, and averaged over a neighbourhood, it is s^2.
+        noise: A combination of the frames in which every line cancels, of variance s^2, shape
+            (X, Y, Z) [SUV].
         freedom: Frames less two, for every axial slice, shape (Z,).
         scale: Ki [mL/cm3/min] and V0 [mL/cm3] of u = 1, shape (2,) float64.
         voxel: Edges of a voxel [mm].
@@ -41,6 +43,7 @@ class PatlakProblem:
     h: Tensor
     normal: Tensor
     misfit: Tensor
+    noise: Tensor
     freedom: Tensor
     scale: Tensor
     voxel: tuple[float, float, float]

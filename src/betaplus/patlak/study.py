@@ -263,6 +263,7 @@ def _problem(sums: PatlakSums, image: PetImage, first: Survey, frames: int) -> P
         h=sums.h,
         normal=sums.normal,
         misfit=sums.misfit,
+        noise=sums.noise,
         freedom=torch.full((image.shape[2],), float(frames - 2)),
         scale=torch.ones(2, dtype=torch.float64),
         voxel=image.voxel_size,

@@ -83,7 +83,7 @@ class StartRule:
         least_frames: Fewest frames on the line (fewer where the scan has fewer, but 3).
     """
 
-    max_error: float = 0.1
+    max_error: float = 0.03
     least_frames: int = 5
 
     def __post_init__(self) -> None:

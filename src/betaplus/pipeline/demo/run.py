@@ -16,6 +16,7 @@ from betaplus.io.labels import load_labels
 from betaplus.io.open import load
 from betaplus.pipeline.demo.denoise import Denoised, from_denoiser
 from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
+from betaplus.pipeline.demo.patlak import FromDynamic, from_dynamic
 from betaplus.pipeline.demo.prior import FromPriors, from_priors
 from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
 from betaplus.pipeline.demo.truth import (
@@ -79,6 +80,7 @@ class DemoResult:
         raw: A scan from raw counts to images.
         priors: The diffusion priors at work.
         denoised: A body with few counts, denoised.
+        patlak: Ki of a dynamic scan with few counts.
         run: Timings and versions.
         out: The folder.
     """
@@ -97,6 +99,7 @@ class DemoResult:
     raw: FromRaw
     priors: FromPriors
     denoised: Denoised
+    patlak: FromDynamic
     run: dict
     out: Path
 
@@ -123,6 +126,7 @@ class DemoResult:
             ),
             "denoise: "
             + ", ".join(f"{n} error {v:.3f} SUV" for n, v in self.denoised.rmse.items()),
+            "patlak: " + ", ".join(f"{n} error {v:.0f} %" for n, v in self.patlak.nrmse.items()),
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -253,6 +257,8 @@ def run_demo(
         priors = from_priors(seed, progress)
     with watch.stage("denoise"):
         denoised = from_denoiser(seed, progress)
+    with watch.stage("patlak"):
+        patlak = from_dynamic(seed, progress)
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -271,6 +277,7 @@ def run_demo(
         raw=raw,
         priors=priors,
         denoised=denoised,
+        patlak=patlak,
         run=run,
         out=out,
     )

@@ -13,6 +13,7 @@ from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
 from betaplus.report.demo.denoise import DENOISE_NOTE, denoise_images
 from betaplus.report.demo.methods import METHODS_NOTE, methods_side_by_side
+from betaplus.report.demo.patlak import PATLAK_NOTE, patlak_images
 from betaplus.report.demo.prior import PRIOR_NOTE, prior_images
 from betaplus.report.demo.raw import RAW_NOTE, raw_images
 from betaplus.report.demo.showcase import write_showcase
@@ -87,6 +88,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
     page.add_section("From raw counts", raw_images(result.raw), RAW_NOTE)
     page.add_section("Priors of images", prior_images(result.priors), PRIOR_NOTE)
     page.add_section("A body with few counts", denoise_images(result.denoised), DENOISE_NOTE)
+    page.add_section("Ki of a body with few counts", patlak_images(result.patlak), PATLAK_NOTE)
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))

@@ -79,6 +79,7 @@ def draw_tissue(
     *,
     item: int = 0,
     lesions: int | None = None,
+    diameter: tuple[float, float] = _DIAMETER,
 ) -> Tissue:
     """Draw the variation within regions, and lesions, of a box.
 
@@ -91,6 +92,7 @@ def draw_tissue(
         shape: Of the box.
         item: Number of the box.
         lesions: How many; drawn if None.
+        diameter: Range of theirs [mm]; log-uniform.
     """
     whole = person.phantom
     labels = cut(whole.labels, low, shape)
@@ -101,7 +103,7 @@ def draw_tissue(
     maps = _textured(person, beneath, item)
     number = _BOX * item  # boxes of one person have lesions of their own
     ill, found = add_lesions(
-        beneath, person.seed + number, lesions, sites=_sites(), contrast=(2.0, 20.0)
+        beneath, person.seed + number, lesions, sites=_sites(diameter), contrast=(2.0, 20.0)
     )
     put = tuple(_with_kinetics(person, lesion, number + n) for n, lesion in enumerate(found))
     Ki = influx(*(maps[p] for p in ("K1", "k2", "k3"))).astype(np.float32)
@@ -188,9 +190,9 @@ def _textured(person: Person, phantom: Phantom, item: int) -> dict[str, np.ndarr
     return maps
 
 
-def _sites() -> dict[str, Site]:
+def _sites(diameter: tuple[float, float]) -> dict[str, Site]:
     return {
-        name: dataclasses.replace(site, diameter=_DIAMETER, cold=min(site.cold, _COLD))
+        name: dataclasses.replace(site, diameter=diameter, cold=min(site.cold, _COLD))
         for name, site in SITES.items()
     }
 

@@ -13,6 +13,7 @@ from betaplus.pipeline.training.corpus import FIRST_TEST, Corpus
 from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
 from betaplus.pipeline.training.prior.corpus import make_corpus
 from betaplus.pipeline.training.prior.own import read_volume
+from betaplus.pipeline.training.prior.pair_batches import PairBatches
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Case:
 
     Attributes:
         name: What they are.
-        images: Shape (N, 1, X, Y) or (N, 1, X, Y, Z), in the prior's unit and voxels.
+        images: Shape (N, 1, X, Y), (N, 1, X, Y, Z) or, of pairs, (N, 2, X, Y, Z), in the prior's
+            unit and voxels.
         context: What the prior is told of each, shape (N, 3) or (N, 0).
         there: 1 where an image is, 0 where it was padded, of the shape of `images`.
     """
@@ -61,7 +63,8 @@ def simulated_case(folder: Path, plan: PriorPlan, people: int, items: int, worke
 
     for _ in make_corpus(folder, plan, range(FIRST_TEST, FIRST_TEST + people), _SEED, workers):
         pass
-    batches = Batches(Corpus.of(folder), plan, augment=False)
+    draw = PairBatches if plan.images else Batches
+    batches = draw(Corpus.of(folder), plan, augment=False)
     images, context = batches(items, torch.Generator().manual_seed(_SEED))
     return Case(
         name=f"{people} simulated people",
@@ -78,6 +81,8 @@ def real_cases(data: Path, plan: PriorPlan) -> Iterator[Case]:
         data: The folder; what it lacks is left out.
         plan: The prior.
     """
+    if plan.images:
+        return  # there are no real maps without noise
     if plan.dimensions == 2:
         for name, place in _REAL_BRAINS.items():
             if (data / place).is_file():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from betaplus.generative.image_prior import ImagePrior
 
-__all__ = ["Denoising", "estimate", "measure_denoising", "noisy_images"]
+__all__ = ["Denoising", "compare_errors", "estimate", "measure_denoising", "noisy_images"]
 
 _WIDTHS = (*np.arange(0.2, 2.0, 0.1), *np.arange(2.0, 8.1, 0.25))
 """Standard deviations of the filters that are tried [voxels]."""
@@ -65,9 +65,24 @@ def measure_denoising(
         sigma: Noise level, in the prior's unit.
         seed: Of the noise.
     """
+    noisy = noisy_images(case, sigma, seed)
+    found = {name: estimate(prior, noisy, sigma, case) for name, prior in priors.items()}
+    return compare_errors(case, noisy, found, sigma)
+
+
+def compare_errors(
+    case: Case, noisy: Tensor, estimates: Mapping[str, Tensor], sigma: float
+) -> Denoising:
+    """Return the errors of estimates, and of the filter that is best for these images.
+
+    Args:
+        case: Clean images.
+        noisy: The same with noise.
+        estimates: What denoisers made of them, by name.
+        sigma: Noise level, in the prior's unit.
+    """
     from scipy.ndimage import gaussian_filter
 
-    noisy = noisy_images(case, sigma, seed)
     rough = noisy.numpy()
     axes = (0.0, 0.0, *[1.0] * (rough.ndim - 2))
     filtered = {
@@ -75,7 +90,7 @@ def measure_denoising(
         for width in _WIDTHS
     }
     width = min(filtered, key=lambda w: filtered[w].sum())
-    found = {n: _errors(estimate(p, noisy, sigma, case).numpy(), case) for n, p in priors.items()}
+    found = {name: _errors(made.numpy(), case) for name, made in estimates.items()}
     own = np.min(list(filtered.values()), axis=0)
     uptake = case.images.mean(dim=tuple(range(1, case.images.ndim))).numpy()
     shown = uptake > _SOME * np.median(uptake)

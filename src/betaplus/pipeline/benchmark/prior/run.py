@@ -13,8 +13,8 @@ import numpy as np
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.io.atomic import atomic_path
-from betaplus.pipeline.training.prior.plan import COARSE, PRIORS, PriorPlan
-from betaplus.pipeline.training.prior.train import SIGMAS
+from betaplus.pipeline.training.prior.plan import COARSE, PAIRS, PRIORS, PriorPlan
+from betaplus.pipeline.training.prior.validation import levels_of
 
 __all__ = ["benchmark_prior", "prior_table"]
 
@@ -22,6 +22,7 @@ _NAME = "benchmark_prior"
 _LARGER = "larger"
 _SHOWN = 0.3  # noise level of the pictures
 _PICTURES = 4
+_ALONE = "body3d"  # prior of one image, beside which one of pairs is shown
 
 
 def benchmark_prior(
@@ -39,7 +40,7 @@ def benchmark_prior(
 
     Args:
         out: Folder.
-        names: Of the priors; both if empty.
+        names: Of the priors; those of static images if empty.
         larger: Bundles of the same names with larger networks, for comparison.
         quick: Fewer people, slices and samples.
         progress: What to report to.
@@ -51,21 +52,25 @@ def benchmark_prior(
 
     out, progress = Path(out), progress or Silent()
     names = tuple(names) or tuple(PRIORS)
+    known = PRIORS | PAIRS
     for name in names:
-        if name not in PRIORS:
-            raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(PRIORS)}")
+        if name not in known:
+            raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(known)}")
     out.mkdir(parents=True, exist_ok=True)
     result: dict[str, Any] = {"quick": quick, "priors": {}}
     images: dict[str, np.ndarray] = {}
     for name in names:
-        priors = {"prior": load_image_prior(name, bf16=True)}
+        several = name in PAIRS
+        priors = {"prior": load_image_prior(name, bf16=True, several=several)}
         for folder in larger:
             if folder.name.startswith(f"prior-{name}-"):
-                priors[_LARGER] = load_image_prior(name, folder, bf16=True)
+                priors[_LARGER] = load_image_prior(name, folder, bf16=True, several=several)
+        if several:
+            priors[_ALONE] = load_image_prior(_ALONE, bf16=True)
         progress.note(f"{name}: {priors['prior'].bundle.path.name}")
         guide = COARSE.get(name)
         coarse = None if guide is None else load_image_prior(guide.name, bf16=True)
-        found, shown = _one(out / "volumes" / name, PRIORS[name], priors, coarse, quick, progress)
+        found, shown = _one(out / "volumes" / name, known[name], priors, coarse, quick, progress)
         result["priors"][name] = found
         images |= {f"{name} {key}": image for key, image in shown.items()}
     _write(out, result, images)
@@ -89,6 +94,7 @@ def _one(
         measure_denoising,
         noisy_images,
     )
+    from betaplus.pipeline.benchmark.prior.pairs import map_of, measure_pairs
     from betaplus.pipeline.benchmark.prior.samples import (
         compare_samples,
         draw_samples,
@@ -105,10 +111,15 @@ def _one(
     data = os.environ.get("BETAPLUS_DATA")
     cases += list(real_cases(Path(data), plan)) if data else []
     rows = []
-    progress.start("noise levels", len(cases) * len(SIGMAS))
+    levels = levels_of(plan)
+    progress.start("noise levels", len(cases) * len(levels))
     for case in cases:
-        for sigma in SIGMAS:
-            rows.append(measure_denoising(case, priors, sigma).as_dict())
+        for sigma in levels:
+            if plan.images:
+                found = measure_pairs(case, priors, sigma, plan.images)
+            else:
+                found = [measure_denoising(case, priors, sigma)]
+            rows += [each.as_dict() for each in found]
             progress.advance()
     progress.finish()
     shown: dict[str, np.ndarray] = {}
@@ -117,7 +128,11 @@ def _one(
         noisy = noisy_images(case, _SHOWN)
         denoised = estimate(prior, noisy, _SHOWN, case)
         for what, stack in (("clean", case.images), ("noisy", noisy), ("denoised", denoised)):
-            shown[f"{case.name}|{what}"] = stack[::step][:_PICTURES].numpy()
+            some = stack[::step][:_PICTURES]
+            for i, image in enumerate(plan.images):
+                shown[f"{map_of(case, i, image).name}|{what}"] = some[:, i : i + 1].numpy()
+            if not plan.images:
+                shown[f"{case.name}|{what}"] = some.numpy()
     progress.note("drawing samples")
     context = cases[0].context[torch.arange(drawn) % len(cases[0].context)]
     samples = draw_samples(prior, drawn, context, coarse=coarse)
@@ -159,12 +174,16 @@ def prior_table(result: Mapping[str, Any]) -> str:
             " square errors; the Gaussian filter has the best width for these very images. Median"
             " gain: over images, each with the filter that is best for it alone.",
             "",
-            "| images | noise | Gaussian | prior | gain [dB] | median [dB] | larger network [dB] |",
+        ]
+        beside = _ALONE if any(_ALONE in row["rmse"] for row in found["denoising"]) else _LARGER
+        title = f"{_ALONE} on this map alone" if beside == _ALONE else "larger network"
+        lines += [
+            f"| images | noise | Gaussian | prior | gain [dB] | median [dB] | {title} [dB] |",
             "|---|---|---|---|---|---|---|",
         ]
         for row in found["denoising"]:
             rmse = row["rmse"]
-            gap = f"{20 * np.log10(rmse['prior'] / rmse[_LARGER]):+.2f}" if _LARGER in rmse else ""
+            gap = f"{20 * np.log10(rmse['prior'] / rmse[beside]):+.2f}" if beside in rmse else ""
             lines.append(
                 f"| {row['case']} | {row['sigma']:g} | {row['gaussian']:.4f} ({row['width']:.1f}"
                 f" voxels) | {rmse['prior']:.4f} | {row['gain']['prior']:.2f} |"

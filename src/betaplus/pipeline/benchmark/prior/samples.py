@@ -40,7 +40,7 @@ def draw_samples(
         coarse: Prior of means over blocks, which guides where the noise is large.
 
     Returns:
-        Shape (n, 1, edge, edge[, edge]).
+        Shape (n, 1, edge, edge[, edge]), or (n, images, edge, edge, edge).
     """
     import torch
 
@@ -49,11 +49,11 @@ def draw_samples(
     from betaplus.generative.schedules import karras_levels
 
     levels = karras_levels(_STEPS, sigma_min=_SIGMA_MIN)
-    rows = _ROWS[prior.dimensions]
+    rows, channels = _ROWS[prior.dimensions], prior.denoiser.size.outputs
     out = []
     for low in range(0, n, rows):
         told = context[low : low + rows] if context.shape[1] else None
-        shape = (min(rows, n - low), 1, *[prior.edge] * prior.dimensions)
+        shape = (min(rows, n - low), channels, *[prior.edge] * prior.dimensions)
         generators = [torch.Generator().manual_seed(seed * 100_003 + low + i) for i in range(rows)]
 
         def noise(

@@ -27,7 +27,7 @@ def steps_per_second(prior: ImagePrior, batch: int, bf16: bool, steps: int = 5) 
     denoiser = ImageDenoiser(prior.denoiser.size, prior.denoiser.sd, prior.denoiser.reach)
     optimizer = torch.optim.AdamW(denoiser.parameters(), 1e-4)
     generator = torch.Generator().manual_seed(0)
-    shape = (batch, 1, *[prior.edge] * prior.dimensions)
+    shape = (batch, prior.denoiser.size.outputs, *[prior.edge] * prior.dimensions)
     clean, noise = (torch.randn(shape, generator=generator) for _ in range(2))
     began = 0.0
     for step in range(steps + 1):

@@ -10,7 +10,7 @@ from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.prior.plan import PriorPlan
 from betaplus.simulation.fields import sigma_of_fwhm
 
-__all__ = ["ORIENTATIONS", "Batches"]
+__all__ = ["ORIENTATIONS", "Batches", "cut_box"]
 
 ORIENTATIONS = ("sagittal", "coronal", "axial")
 """Of slices: perpendicular to the first, second and third axis of a RAS volume."""
@@ -88,7 +88,7 @@ class Batches:
         plane = np.take(volume, int(rng.integers(low, high)), axis=orientation)
         shift = rng.integers(-_SHIFT, _SHIFT + 1, 2) if self.augment else np.zeros(2, int)
         middle = np.array(plane.shape) // 2 + shift
-        return _cut(plane, middle - self.plan.edge // 2, self.plan.edge), orientation
+        return cut_box(plane, middle - self.plan.edge // 2, self.plan.edge), orientation
 
     def _patch(
         self, volume: np.ndarray, box: np.ndarray, rng: np.random.Generator
@@ -99,7 +99,7 @@ class Batches:
         margin = edge // 4  # so that borders of the body are seen as often as what is inside
         low = box[:, 0] - margin
         high = np.maximum(box[:, 1] + margin - edge, low) + 1
-        return _cut(volume, rng.integers(low, high), edge), -1
+        return cut_box(volume, rng.integers(low, high), edge), -1
 
     def _softer(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Smooth by a width between a voxel and the plan's largest."""
@@ -120,7 +120,7 @@ class Batches:
         return self._boxes[index]
 
 
-def _cut(image: np.ndarray, low: np.ndarray, edge: int) -> np.ndarray:
+def cut_box(image: np.ndarray, low: np.ndarray, edge: int) -> np.ndarray:
     """Return a square or cube of an image; 0 outside it, float32."""
     out = np.zeros([edge] * image.ndim, dtype=np.float32)
     here, there = [], []

@@ -1,6 +1,6 @@
 """Volumes to learn from: simulated people.
 
-A volume is in the plan's unit and voxels, RAS.
+A volume of static images is in the plan's unit and voxels, RAS.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from betaplus.core.seeds import generator
 from betaplus.pipeline.training.corpus import corpus_file, simulate_people
+from betaplus.pipeline.training.prior.pair_corpus import simulate_pairs
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
 __all__ = ["make_corpus", "simulate_volume"]
@@ -31,7 +32,8 @@ def make_corpus(
         seed: Of the run.
         workers: Processes.
     """
-    return simulate_people(folder, people, plan.paints, _simulate_person, (plan, seed), workers)
+    job = simulate_pairs if plan.maps == "patlak" else _simulate_person
+    return simulate_people(folder, people, plan.paints, job, (plan, seed), workers)
 
 
 def simulate_volume(plan: PriorPlan, person: int, paint: int, seed: int) -> np.ndarray:

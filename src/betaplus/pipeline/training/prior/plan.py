@@ -10,7 +10,7 @@ from pathlib import Path
 from betaplus.core.errors import UsageError
 from betaplus.pipeline.training.settings_file import read_settings
 
-__all__ = ["COARSE", "PRIORS", "PriorPlan", "read_plan"]
+__all__ = ["COARSE", "PAIRS", "PRIORS", "PriorPlan", "read_plan"]
 
 
 def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
@@ -28,11 +28,14 @@ class PriorPlan:
 
     Attributes:
         name: Of the bundle.
-        anatomy: ``brain`` or ``body``: what is simulated.
+        maps: ``static`` images, or ``patlak``: pairs of Ki and V0, each as its part of the last
+            frame [SUV] (`betaplus.patlak.problem`).
+        anatomy: ``brain`` or ``body``: what is simulated; for pairs also ``both``, every fourth
+            person a head.
         dimensions: 2 for slices in the three orthogonal orientations, 3 for patches.
         unit: ``uptake`` divides a volume by its uptake level (`betaplus.generative.image_prior`),
             ``SUV`` takes it as it is.
-        voxel: Edge of a voxel [mm].
+        voxel: Edge of a voxel [mm]; of heads among bodies 3/4 of it.
         edge: Of a slice or patch [voxels].
         sd: Standard deviation of the images, in their unit.
         reach: Of its local value (`betaplus.generative.image_denoiser`) [voxels]; 0 for none.
@@ -41,13 +44,16 @@ class PriorPlan:
         paints: Simulated scans of each, of different tracers and uptakes.
         sharpest: Smallest width of the resolution of an image [mm].
         bluntest: Largest.
-        softened: Share of slices or patches that are smoothed further in training.
+        softened: Share of slices or patches that are smoothed further in training; of pairs, share
+            whose resolution lies between `bluntest` and `softest`.
         softest: Largest width of that smoothing [mm].
         pool: Edge of the blocks that are averaged into one voxel, after all that, for a prior of
             what is coarse; 1 for none.
         sigma_mean: Of the logarithm of the noise levels that are trained.
         sigma_sd: Standard deviation of that logarithm.
         sigma_uniform: Share of the levels that is spread evenly in the logarithm over all of them.
+        sigma_low: Smallest level.
+        sigma_high: Largest.
         widths: Channels of the network's levels.
         blocks: Residual blocks of a level.
         stem: Edge of the blocks of voxels that enter the network as channels of one.
@@ -60,6 +66,7 @@ class PriorPlan:
     """
 
     name: str = "brain2d"
+    maps: str = "static"
     anatomy: str = "brain"
     dimensions: int = 2
     unit: str = "uptake"
@@ -78,6 +85,8 @@ class PriorPlan:
     sigma_mean: float = -1.0
     sigma_sd: float = 1.2
     sigma_uniform: float = 0.2
+    sigma_low: float = 0.005
+    sigma_high: float = 80.0
     widths: tuple[int, ...] = (32, 64, 96, 128)
     blocks: int = 2
     stem: int = 2
@@ -91,17 +100,23 @@ class PriorPlan:
     def __post_init__(self) -> None:
         for name in ("tracers", "widths"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        _one_of("anatomy", self.anatomy, ("brain", "body"))
+        _one_of("maps", self.maps, ("static", "patlak"))
+        mixed = ("both",) if self.maps == "patlak" else ()
+        _one_of("anatomy", self.anatomy, ("brain", "body", *mixed))
         _one_of("dimensions", self.dimensions, (2, 3))
         _one_of("unit", self.unit, ("uptake", "SUV"))
         for name in ("edge", "paints", "pool", "blocks", "stem", "batch", "steps", "version"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
         _require(self.people >= 2, "people", self.people, "2 or more")
-        for name in ("voxel", "sd", "sharpest", "learning_rate", "sigma_sd"):
+        for name in ("voxel", "sd", "sharpest", "learning_rate", "sigma_sd", "sigma_low"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "a number above 0")
         _require(self.bluntest >= self.sharpest, "bluntest", self.bluntest, "at least sharpest")
+        _require(
+            self.sigma_low < self.sigma_high < math.inf,
+            "sigma_high", self.sigma_high, "above sigma_low",
+        )  # fmt: skip
         for name in ("softened", "sigma_uniform"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         _require(self.softest >= self.voxel, "softest", self.softest, "at least a voxel")
@@ -110,6 +125,19 @@ class PriorPlan:
         _require(bool(self.widths) and min(self.widths) >= 1, "widths", self.widths, "1 or more")
         multiple = self.pool * self.stem * 2 ** (len(self.widths) - 1)
         _require(self.edge % multiple == 0, "edge", self.edge, f"a multiple of {multiple}")
+        if self.maps == "patlak":
+            self._check_pairs()
+
+    def _check_pairs(self) -> None:
+        for name, right in (("dimensions", 3), ("unit", "SUV"), ("pool", 1), ("tracers", ("FDG",))):
+            found = getattr(self, name)
+            _require(found == right, name, found, f"{right} for pairs of maps")
+        _require(self.softest >= self.bluntest, "softest", self.softest, "at least bluntest")
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the images that are learned together; empty for one."""
+        return ("u_1", "u_2") if self.maps == "patlak" else ()
 
     def within(self, minutes: float | None) -> PriorPlan:
         """Return the same, bounded to some minutes of training."""
@@ -169,19 +197,40 @@ COARSE = {
 }
 """What guides draws from noise alone where the noise is large, by the name of the prior."""
 
+PAIRS = {
+    "patlak3d": dataclasses.replace(
+        PRIORS["body3d"],
+        name="patlak3d",
+        maps="patlak",
+        anatomy="both",
+        tracers=("FDG",),
+        people=120,
+        paints=1,
+        softened=0.2,
+        sigma_mean=-1.3,
+        sigma_sd=1.2,
+        sigma_uniform=0.2,
+        sigma_low=0.01,
+        sigma_high=20.0,
+        steps=60_000,
+        version=1,
+    ),
+}
+"""Priors of pairs of maps, by name."""
+
 
 def read_plan(name: str, path: Path | None) -> PriorPlan:
     """Return a prior's settings, with those in a TOML file put in their place.
 
     Args:
-        name: Of a prior in `PRIORS` or `COARSE`, from which the file departs.
+        name: Of a prior in `PRIORS`, `COARSE` or `PAIRS`, from which the file departs.
         path: TOML with fields of `PriorPlan`; None for none.
 
     Raises:
         UsageError: If there is no prior of that name, or a value is out of range.
         InputError: If the file cannot be read, or a field is unknown or of the wrong type.
     """
-    known = PRIORS | {plan.name: plan for plan in COARSE.values()}
+    known = PRIORS | {plan.name: plan for plan in COARSE.values()} | PAIRS
     if name not in known:
         raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(known)}")
     return read_settings(known[name], path)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from pathlib import Path
 from typing import Any
 
-from betaplus.core.errors import InputError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 from betaplus.pipeline.training.prior.plan import PriorPlan, read_plan
 from betaplus.pipeline.training.prior.volumes import fill_corpus
 
-__all__ = ["SIGMAS", "train_prior"]
-
-SIGMAS = (0.05, 0.1, 0.3, 1.0, 3.0)
-"""Noise levels of the validation, in units of the mean uptake or SUV."""
-
-_VALIDATION = 48  # slices or patches
-_ROWS = 8  # that go through the network at a time
+__all__ = ["train_prior"]
 
 
 def train_prior(
@@ -38,12 +31,12 @@ def train_prior(
     command: str = "betaplus train prior",
     progress: Progress | None = None,
 ) -> Path:
-    """Train a diffusion prior of static images and write its bundle.
+    """Train a diffusion prior of static images, or of pairs of Patlak maps; write its bundle.
 
     Args:
         out: Folder: ``corpus/`` with the volumes, ``<name>/`` with ``metrics.jsonl`` and a
             checkpoint, ``bundles/``.
-        name: Of the settings to start from: ``brain2d`` or ``body3d``.
+        name: Of the settings to start from: ``brain2d``, ``body3d`` or ``patlak3d``.
         config: TOML file with fields of `PriorPlan`.
         data: Folder with images to learn from in place of simulated ones.
         unit: Of those images whose sidecar does not say, where the prior is in SUV.
@@ -59,12 +52,17 @@ def train_prior(
         The bundle.
 
     Raises:
-        UsageError: If the folder holds an earlier run and neither flag is given.
+        UsageError: If the folder holds an earlier run and neither flag is given, or there are
+            images for a prior of pairs of maps.
         InputError: If a file cannot be used.
     """
     out, progress = Path(out), progress or Silent()
     check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
     plan = read_plan(name, config).within(max_minutes)
+    if data is not None and plan.images:
+        raise UsageError(
+            f"images of your own for {plan.name}", "expected none: pairs of maps are simulated"
+        )
     if data is not None and not data.is_dir():
         raise InputError(f"{data} is not a folder", "expected a folder of images")
     refuse_earlier_run(out, plan.name, resume=resume, overwrite=overwrite)
@@ -93,48 +91,37 @@ def _train(
     from betaplus.generative.unet import UNetSize
     from betaplus.pipeline.training.corpus import Corpus
     from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
+    from betaplus.pipeline.training.prior.pair_batches import PairBatches
     from betaplus.pipeline.training.prior.publish import write_prior_bundle
+    from betaplus.pipeline.training.prior.validation import Validation
 
     corpus = Corpus.of(out / "corpus")
     training, validation = corpus.split()
+    outputs = max(len(plan.images), 1)
     size = UNetSize(
         dimensions=plan.dimensions,
         widths=plan.widths,
         blocks=plan.blocks,
         stem=plan.stem,
-        channels=2 if plan.reach else 1,
+        channels=outputs * (2 if plan.reach else 1),
+        outputs=outputs,
         context=len(ORIENTATIONS) if plan.dimensions == 2 else 0,
     )
     torch.manual_seed(seed)
     network = ImageDenoiser(size, plan.sd, plan.reach)
-    levels = NoiseLevels(mean=plan.sigma_mean, sd=plan.sigma_sd, uniform=plan.sigma_uniform)
-    batches = Batches(training, plan)
-    held = Batches(validation, plan, augment=False)
-    clean, context = held(_VALIDATION, torch.Generator().manual_seed(seed + 1))
+    levels = NoiseLevels(
+        low=plan.sigma_low, high=plan.sigma_high, mean=plan.sigma_mean, sd=plan.sigma_sd,
+        uniform=plan.sigma_uniform,
+    )  # fmt: skip
+    draw = PairBatches if plan.images else Batches
+    batches = draw(training, plan)
+    validate = Validation(draw(validation, plan, augment=False), plan, seed)
 
     def loss(model: Any, batch: Any, done: float, generator: torch.Generator) -> Any:
         images, known = batch
         sigma = levels.draw(len(images), generator).to(images.device)
         noise = torch.randn(images.shape, generator=generator).to(images.device)
         return denoising_loss(model, images, sigma, noise, context=known)
-
-    def validate(model: Any) -> dict[str, float]:
-        device = next(model.parameters()).device
-        generator = torch.Generator().manual_seed(seed + 2)
-        figures: dict[str, float] = {}
-        for sigma in SIGMAS:
-            noise = torch.randn(clean.shape, generator=generator)
-            squares = 0.0
-            for low in range(0, len(clean), _ROWS):
-                part = slice(low, low + _ROWS)
-                image = clean[part].to(device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16):
-                    noisy = image + sigma * noise[part].to(device)
-                    found = model(noisy, sigma, context=context[part].to(device))
-                squares += float((found - image).square().mean((1, *range(2, clean.ndim))).sum())
-            figures[f"rmse at {sigma:g}"] = math.sqrt(squares / len(clean))
-        logs = [math.log(figures[f"rmse at {sigma:g}"]) for sigma in SIGMAS]
-        return {"score": sum(logs) / len(logs), **figures}
 
     result = train(
         network,

@@ -47,6 +47,8 @@ def fill_corpus(
 
     total = plan.people if data is None else len(find_images(data))
     record = {name: getattr(plan, name) for name in _FIELDS}
+    if plan.maps != "static":
+        record["maps"] = plan.maps
     record |= {"seed": seed, "own": data is not None, "total": total}
 
     def make() -> Iterator[int]:

@@ -1,0 +1,322 @@
+"""The patlak verb: a dynamic image and its blood to maps of Ki and V0."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from betaplus.core.progress import Progress, Silent
+from betaplus.engine import Journal, Key, MemoryPlan, content_key, work_folder
+from betaplus.generative.bundle_config import BundleConfig
+from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
+from betaplus.patlak.costs import plan_memory
+from betaplus.patlak.fitting import PatlakFit, fit_study, read_study
+from betaplus.patlak.method import LEARNED, UNWEIGHTED
+from betaplus.patlak.prior_choice import choose_prior, prior_configs
+from betaplus.patlak.study import Study
+from betaplus.pipeline.patlak.held_notes import HeldNotes
+from betaplus.pipeline.patlak.inputs import Inputs, load_inputs
+from betaplus.pipeline.patlak.outputs import write_draws, write_maps, write_regions
+from betaplus.pipeline.patlak.regions import region_columns
+from betaplus.pipeline.patlak.request import Names, Options, PatlakRequest, check_options
+from betaplus.pipeline.patlak.result import PatlakRun
+from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+
+__all__ = ["run_patlak"]
+
+_KEYED = (
+    "method",
+    "t_star",
+    "anatomy",
+    "delay",
+    "relative",
+    "plasma",
+    "blood_unit",
+    "unit",
+    "radionuclide",
+    "decay_corrected_to",
+    "dose",
+    "weight",
+    "level",
+    "save_draws",
+    "seed",
+)
+"""Options that a result depends on, besides the method's settings."""
+
+_ABOUT = ("method", "settings", "t_star_s", "t_star_rule", "frames_used", "suv", "relative",
+          "prior", "delay_s", "seed", "versions", "checks")  # fmt: skip
+
+
+def run_patlak(
+    request: PatlakRequest,
+    progress: Progress | None = None,
+    report: Callable[[Path, PatlakRun], None] | None = None,
+) -> PatlakRun | None:
+    """Run the patlak verb.
+
+    Everything is checked before anything is written; the record is written last.
+
+    Args:
+        request: What to do.
+        progress: What to report to.
+        report: Writes the HTML report to a path, or None for no report.
+
+    Returns:
+        What was found, or None if `--resume` met a finished run.
+
+    Raises:
+        InputError: If the data cannot be used.
+        UsageError: If an option is unknown or contradicts another.
+        OutputError: If outputs exist already or cannot be written.
+    """
+    progress = progress or Silent()
+    watch = Stopwatch()
+    with watch.stage("read"):
+        options = check_options(request)
+        inputs = load_inputs(request)
+        priors = []
+        if request.method in LEARNED:
+            priors = prior_configs(request.bundle, request.anatomy)
+        _plan(request, options, inputs, priors[0] if len(priors) == 1 else None)
+    names = Names(Path(request.out), source_stem(request.source), request.relative)
+    paths = _outputs(request, inputs, options, names, report is not None)
+    with Journal.open(
+        work_folder(names.out, names.src, "patlak"),
+        _key(request, options, inputs, priors),
+        resume=request.resume,
+        overwrite=request.overwrite,
+        outputs=paths,
+        record=names.record,
+    ) as journal:
+        if journal.done:
+            return None
+        if journal.resumed:
+            _sweep(names)
+        fit, memory = _fit(request, options, inputs, watch, progress)
+        with watch.stage("residuals"):
+            wls, residual, wls_residual = _compared(fit)
+        again = ["a run was stopped here before: maps are made as a whole, so the fit began again"]
+        remarks = tuple(
+            dict.fromkeys(
+                [*inputs.remarks, *inputs.samples.remarks, *fit.remarks, *journal.remarks]
+                + again * journal.resumed
+            )
+        )
+        run = _record(request, inputs, fit, residual, wls_residual, remarks, memory, options)
+        run |= run_record("patlak", request.command, request.seed, watch)
+        regions = None
+        if inputs.labels is not None:
+            regions = region_columns(fit, inputs.labels, inputs.names)
+        with watch.stage("write"):
+            names.out.mkdir(parents=True, exist_ok=True)
+            write_dataset_description(names.out, "betaplus patlak")
+            about = {name: run[name] for name in _ABOUT}
+            write_maps(names, fit, inputs.image, about)
+            if request.save_draws:
+                write_draws(names, fit)
+            if regions is not None:
+                write_regions(names, regions, inputs.image, about)
+        result = PatlakRun(
+            fit=fit,
+            samples=inputs.samples,
+            wls=wls,
+            residual=residual,
+            wls_residual=wls_residual,
+            regions=regions,
+            run=run,
+            remarks=remarks,
+            names=names,
+            paths=tuple(paths),
+        )
+        if report is not None:
+            with watch.stage("report"):
+                report(names.report, result)
+        run |= run_record("patlak", request.command, request.seed, watch)
+        run |= {"outputs": [path.name for path in paths], "key": journal.key.digest}
+        write_json(names.record, run)
+        journal.complete()
+    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
+
+
+def _fit(
+    request: PatlakRequest,
+    options: Options,
+    inputs: Inputs,
+    watch: Stopwatch,
+    progress: Progress,
+) -> tuple[PatlakFit, MemoryPlan]:
+    held = HeldNotes(progress)  # what is refused now is refused in one line
+    with watch.stage("sums"):
+        study = read_study(
+            inputs.image,
+            inputs.blood,
+            method=request.method,
+            t_star=request.t_star,
+            mask=inputs.mask,
+            delay=request.delay,
+            relative=request.relative,
+            bed_times=inputs.bed_times,
+            dose=request.dose,
+            weight=request.weight,
+            level=request.level,
+            progress=held,
+        )
+    prior = None
+    with watch.stage("fit"):
+        if request.method in LEARNED:
+            prior = choose_prior(study, request.bundle, request.anatomy)
+            held.note(prior.why)
+        memory = _plan(
+            request, options, inputs, None if prior is None else prior.prior.bundle.config
+        )
+        held.note(memory.summary.partition(", blocks")[0])
+        held.release()
+        fit = fit_study(
+            study,
+            method=request.method,
+            settings=options.settings,
+            prior=prior,
+            seed=request.seed,
+            workers=memory.workers,
+            progress=progress,
+        )
+    return fit, memory
+
+
+def _plan(
+    request: PatlakRequest, options: Options, inputs: Inputs, prior: BundleConfig | None
+) -> MemoryPlan:
+    """Plan the memory; again when it is known which prior is to be used."""
+    return plan_memory(
+        inputs.image,
+        request.method,
+        options.settings,
+        prior,
+        options.workers,
+        options.max_memory,
+    )
+
+
+def _compared(
+    fit: PatlakFit,
+) -> tuple[dict[str, np.ndarray] | None, np.ndarray, np.ndarray | None]:
+    """Return the maps of weighted least squares, and what both leave of each frame."""
+    study = fit.study
+    residual = study.residual(fit.u)
+    if fit.method == "wls" or fit.method in UNWEIGHTED:
+        return None, residual, None
+    u = study.problem.least_squares() * study.problem.mask
+    wls = {name: (u[i] * study.problem.scale[i]).float().numpy() for i, name in enumerate(fit.maps)}
+    return wls, residual, study.residual(u)
+
+
+def _outputs(
+    request: PatlakRequest, inputs: Inputs, options: Options, names: Names, report: bool
+) -> list[Path]:
+    stats = ["mean"]
+    if request.method in ("ls", "wls", "nnls") or (
+        request.method == "gibbs" and options.settings.samples > 1
+    ):
+        stats.append("std")
+    paths = [names.map(name, stat) for stat in stats for name in ("Ki", "V0")]
+    if request.save_draws:
+        paths.append(names.draws)
+    if inputs.labels is not None:
+        paths.append(names.kinpar)
+    return [*paths, names.report] if report else paths
+
+
+def _sweep(names: Names) -> None:
+    """Remove what a kill left of outputs that were being written."""
+    for path in names.out.glob(f".tmp-*-{names.src}_*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _key(
+    request: PatlakRequest, options: Options, inputs: Inputs, priors: Sequence[BundleConfig]
+) -> Key:
+    settings = {
+        "method_settings": options.settings,
+        "bed_times": "once" if request.bed_times == "once" else None,
+        **{name: getattr(request, name) for name in _KEYED},
+    }
+    checksum = " ".join(config.sha256 for config in priors) or None
+    return content_key(inputs.files, settings, versions(RESULT_VERSIONS), checksum)
+
+
+def _record(
+    request: PatlakRequest,
+    inputs: Inputs,
+    fit: PatlakFit,
+    residual: np.ndarray,
+    wls_residual: np.ndarray | None,
+    remarks: tuple[str, ...],
+    memory: MemoryPlan,
+    options: Options,
+) -> dict[str, Any]:
+    study, image = fit.study, inputs.image
+    return {
+        "input": Path(request.source).name,
+        "blood": [Path(item).name for item in request.blood],
+        "plasma": request.plasma,
+        "method": request.method,
+        "settings": dataclasses.asdict(options.settings),
+        "found": {name: float(value) for name, value in fit.found.items()},
+        "prior": None if fit.prior is None else fit.prior.record,
+        "t_star_s": study.t_star,
+        "t_star_rule": study.rule,
+        "frames_used": [int(frame) for frame in study.used],
+        "frames": _frames(study, residual, wls_residual),
+        "delay_s": request.delay,
+        "beds": len(study.times.beds()),
+        "relative": None if study.relative is None else dataclasses.asdict(study.relative),
+        "suv": {"per_suv": study.suv, "unit": study.unit, "from": study.suv_from},
+        "mask": None if request.mask is None else Path(request.mask).name,
+        "regions": _name(inputs.files, "regions"),
+        "shape": list(image.shape),
+        "voxel_mm": [round(v, 4) for v in image.voxel_size],
+        "fitted": int(study.problem.mask.sum()),
+        "median": _medians(fit),
+        "engine": {
+            "executor": request.engine,
+            "workers": memory.workers,
+            "max_memory_bytes": memory.limit,
+            "planned_bytes": memory.bytes_total,
+        },
+        "blocks_done": 1,
+        "blocks_resumed": 0,
+        "checks": list(remarks),
+    }
+
+
+def _frames(
+    study: Study, residual: np.ndarray, wls_residual: np.ndarray | None
+) -> dict[str, list[float]]:
+    """Return a row of numbers for each column of the frames used; of slices their means."""
+    columns = {
+        "start_s": study.times.start.min(1),
+        "end_s": study.times.end.max(1),
+        "weight": study.weights.mean(1),
+        "residual_suv": residual,
+    }
+    if wls_residual is not None:
+        columns["residual_wls_suv"] = wls_residual
+    return {name: [float(f"{v:.6g}") for v in values] for name, values in columns.items()}
+
+
+def _medians(fit: PatlakFit) -> dict[str, float]:
+    mask = fit.study.problem.mask
+    return {name: float(torch.from_numpy(v)[mask].median()) for name, v in fit.maps.items()}
+
+
+def _name(files: Mapping[str, Path], role: str) -> str | None:
+    return files[role].name if role in files else None
