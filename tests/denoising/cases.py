@@ -11,6 +11,8 @@ import torch
 
 from betaplus.core.frames import FrameTiming
 from betaplus.core.image import PetImage
+from betaplus.denoising.bundle import NETWORKS
+from betaplus.denoising.draw_network import DrawNetwork
 from betaplus.denoising.network import CorrectionNetwork
 from betaplus.pipeline.training.denoiser.kinds import KINDS
 from betaplus.pipeline.training.denoiser.plan import DenoiserPlan
@@ -22,16 +24,21 @@ WIDTHS = (4, 4)
 SUV = {"SUVType": "SUVbw", "TracerName": "FDG"}
 
 
-def tiny_bundle(folder: Path, kind: str = "mean") -> Path:
-    """Write a bundle of a network with random weights, for mean and draws; return its folder."""
+def tiny_bundle(folder: Path, kind: str | None = None) -> Path:
+    """Write a bundle of a network with random weights; return its folder.
+
+    Without a kind it is one of draws, which serves as the mean too, where that is looked for.
+    """
+    bundle = "body" if kind is None else KINDS[kind].bundle
+    kind = kind or "draws"
     torch.manual_seed(3)
-    network = CorrectionNetwork(WIDTHS, 1)
+    network = NETWORKS[KINDS[kind].network](WIDTHS, 1)
     with torch.no_grad():
         for weights in network.parameters():
             weights.add_(0.05 * torch.randn_like(weights))
-    plan = DenoiserPlan(widths=WIDTHS, direct=0.5, version=1)
+    plan = DenoiserPlan(widths=WIDTHS, version=1)
     return write_denoiser_bundle(
-        folder, KINDS[kind].bundle, plan, network, checksum="0" * 64, seed=0, command="test",
+        folder, bundle, plan, network, checksum="0" * 64, seed=0, command="test",
         result={"minutes": 0.0, "steps": 0}, figures={"score": 1.0}, noise=(0.01, 3.0),
         kind=KINDS[kind],
     )  # fmt: skip
@@ -64,5 +71,8 @@ def image(
 def take_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every network say that there is nothing to correct."""
     monkeypatch.setattr(
-        CorrectionNetwork, "forward", lambda self, z, sigma, shown, told: torch.zeros_like(z)
+        CorrectionNetwork, "forward", lambda self, shown, told: 0.0 * shown.images[:, :1]
+    )
+    monkeypatch.setattr(
+        DrawNetwork, "forward", lambda self, z, sigma, shown, told: torch.zeros_like(z)
     )

@@ -19,8 +19,10 @@ from betaplus.denoising.consistency import (
     levels_of_calls,
     ode_end,
 )
+from betaplus.denoising.draw_network import LEVELS, DrawNetwork
+from betaplus.denoising.draw_network import SPREAD as SPREAD_OF_R
 from betaplus.denoising.inputs import context_of, show
-from betaplus.denoising.network import LEVELS, CorrectionNetwork
+from betaplus.denoising.network import CorrectionNetwork
 from betaplus.denoising.noise import measure_noise
 from betaplus.denoising.volume import Volume
 from betaplus.generative.consistency import multistep
@@ -29,6 +31,7 @@ from betaplus.generative.denoiser import leading
 FEW = {"tile": 32, "overlap": 12}
 MEAN, SPREAD = 0.3, 0.25  # of the Gaussian that z has
 LOWEST, HIGHEST = LEVELS
+DENOISED = SPREAD_OF_R**2 / (SPREAD_OF_R**2 + HIGHEST**2)  # of noise at the highest level
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,9 @@ def test_draws_of_a_distilled_gaussian_have_its_moments(calls: int) -> None:
     levels = levels_of_calls(calls)
     assert len(levels) == calls and levels[0] == HIGHEST
     assert all(a > b > LOWEST for a, b in itertools.pairwise(levels))
-    z = multistep(lambda x, sigma: ode_end(distilled, x, sigma), levels, noises)
-    # The start is 20 times noise, without the mean of z.
-    assert float(z.mean()) == pytest.approx(MEAN, abs=MEAN * SPREAD / HIGHEST + 0.004)
+    start = MEAN + HIGHEST * noises[0]
+    z = multistep(lambda x, sigma: ode_end(distilled, x, sigma), levels, noises[1:], start=start)
+    assert float(z.mean()) == pytest.approx(MEAN, abs=0.004)
     assert float(z.std()) == pytest.approx((SPREAD**2 + LOWEST**2) ** 0.5, rel=0.01)
 
 
@@ -86,7 +89,7 @@ def test_before_distillation_it_is_a_step_of_ddim() -> None:
 
 def test_at_the_lowest_level_it_is_z_whatever_the_network() -> None:
     torch.manual_seed(0)
-    network = CorrectionNetwork((4, 4), 1).requires_grad_(False)
+    network = DrawNetwork((4, 4), 1).requires_grad_(False)
     for weights in network.parameters():
         weights.add_(0.3 * torch.randn_like(weights))
     noise = 3.0 + torch.randn(1, 1, 16, 16, 16)
@@ -139,9 +142,12 @@ def test_tiles_do_not_matter_to_a_network_that_looks_at_one_voxel(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        CorrectionNetwork,
+        CorrectionNetwork, "forward", lambda self, shown, told: 0.1 * shown.basis[:, :1]
+    )
+    monkeypatch.setattr(
+        DrawNetwork,
         "forward",
-        lambda self, z, sigma, shown, told: distilled(z, sigma) + 0.1 * shown.basis[:, :1],
+        lambda self, z, sigma, shown, told: distilled(z, sigma) + 0.1 * shown.images[:, :1],
     )
     trained = load_denoiser("fast", bundle)
     small, large = (
@@ -150,6 +156,21 @@ def test_tiles_do_not_matter_to_a_network_that_looks_at_one_voxel(
     )
     assert np.allclose(small, large, atol=1e-5)
     assert small.std() == pytest.approx(SPREAD, rel=0.3)
+
+
+def test_draws_of_a_network_that_knows_no_more_are_its_mean_and_the_last_noise(
+    bundle: Path,
+) -> None:
+    trained = load_denoiser("fast", bundle)
+    for weights in (trained.network.network.head.weight, trained.network.network.head.bias):
+        weights.zero_()
+    method, scan = Consistency(ConsistencySettings(calls=1, **FEW), trained), volume()
+    z, mean = method.compute(scan, 0), method.mean(scan).numpy()
+    assert mean.std() > 0.3
+    # One step of DDIM from 20: what is left of the noise is c_skip and the least level of it.
+    left = HIGHEST * (DENOISED + (1.0 - DENOISED) * LOWEST / HIGHEST)
+    assert (z - mean).std() == pytest.approx(left, rel=0.02)
+    assert abs((z - mean).mean()) < 4.0 * left / np.sqrt(z.size)
 
 
 def test_a_network_that_takes_nothing_leaves_little_but_the_last_noise(
@@ -169,7 +190,7 @@ def test_calls_cost_as_many_calls(bundle: Path, monkeypatch: pytest.MonkeyPatch)
         levels.append(float(sigma))
         return torch.zeros_like(z)
 
-    monkeypatch.setattr(CorrectionNetwork, "forward", count)
+    monkeypatch.setattr(DrawNetwork, "forward", count)
     for calls in (1, 4):
         levels.clear()
         Consistency(ConsistencySettings(calls=calls), trained).compute(volume(), 0)
@@ -198,5 +219,7 @@ def test_a_network_that_is_trained_for_something_else(bundle: Path, tmp_path: Pa
     for method in ("mmse", "ddim", "ddpm"):
         with pytest.raises(UsageError, match="is trained for fast"):
             denoise(image(), method=method, bundle=bundle)
+    with pytest.raises(UsageError, match="trained for mean; expected draws"):
+        denoise(image(), method="ddim", bundle=tiny_bundle(tmp_path / "mean", "mean"))
     with pytest.raises(UsageError, match="trained for mean and draws; expected fast"):
         denoise(image(), method="consistency", bundle=tiny_bundle(tmp_path))

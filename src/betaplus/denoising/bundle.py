@@ -9,14 +9,21 @@ import torch
 from torch import Tensor
 
 from betaplus.core.errors import InputError, UsageError
+from betaplus.denoising.draw_network import DrawNetwork
 from betaplus.denoising.inputs import Shown
 from betaplus.denoising.network import CorrectionNetwork
 from betaplus.generative.bundle import Bundle, find_bundle, load_bundle, load_into
 
-__all__ = ["GIVES", "TrainedDenoiser", "load_denoiser"]
+__all__ = ["GIVES", "NETWORKS", "TrainedDenoiser", "load_denoiser"]
 
 GIVES = {"body": "mean", "draws": "draws", "fast": "fast"}
 """Bundle to what its network is trained for: the mean, draws, or draws in a few calls."""
+
+NETWORKS: dict[str, type[CorrectionNetwork] | type[DrawNetwork]] = {
+    "mean": CorrectionNetwork,
+    "draws around the mean": DrawNetwork,
+}
+"""What a bundle says its network is, to the network; it is a mean where it says nothing."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,7 +37,7 @@ class TrainedDenoiser:
         bf16: Whether to compute in bfloat16.
     """
 
-    network: CorrectionNetwork
+    network: CorrectionNetwork | DrawNetwork
     voxel: float
     bundle: Bundle
     bf16: bool = False
@@ -41,12 +48,12 @@ class TrainedDenoiser:
         return next(self.network.parameters()).device
 
     def mean(self, shown: Shown, told: Tensor) -> Tensor:
-        """Return E[z | noisy image], without gradients; see `CorrectionNetwork`."""
+        """Return E[z | noisy image], without gradients."""
         with torch.no_grad(), self._cast():
             return self.network.mean(shown, told)
 
     def estimate(self, z: Tensor, sigma: Tensor, shown: Shown, told: Tensor) -> Tensor:
-        """Return the estimate of z at a noise level, without gradients."""
+        """Return the estimate of z at a noise level, without gradients; see `DrawNetwork`."""
         with torch.no_grad(), self._cast():
             found: Tensor = self.network(z, sigma, shown, told)
             return found
@@ -58,7 +65,7 @@ class TrainedDenoiser:
 def load_denoiser(
     name: str = "body", explicit: Path | None = None, *, device: str = "cpu", bf16: bool = False
 ) -> TrainedDenoiser:
-    """Read a denoiser from its bundle.
+    """Read a denoiser from its bundle; of one of draws that is asked for the mean, its mean.
 
     Args:
         name: Of the bundle: one of `GIVES`.
@@ -74,7 +81,8 @@ def load_denoiser(
     bundle = load_bundle(find_bundle("denoiser", name, explicit, command), "denoiser")
     built, known = bundle.config.architecture, bundle.config.settings
     try:
-        network = CorrectionNetwork(tuple(int(w) for w in built["widths"]), int(built["blocks"]))
+        kind = NETWORKS[str(built.get("network", "mean"))]
+        network = kind(tuple(int(w) for w in built["widths"]), int(built["blocks"]))
         voxel = float(known["voxel"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
@@ -89,6 +97,8 @@ def load_denoiser(
             f"give a bundle of {command}",
         )
     load_into(network, bundle)
+    if GIVES[name] == "mean" and isinstance(network, DrawNetwork):
+        network = network.center
     return TrainedDenoiser(
         network=network.to(device).eval().requires_grad_(False),
         voxel=voxel,

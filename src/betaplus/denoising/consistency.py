@@ -1,11 +1,12 @@
 """`consistency`: draws from the posterior in one to four calls of a network.
 
 The network was distilled (Song et al., ICML 2023) from that of `ddim` and `ddpm` and is built like
-it. A consistency function leads from z + sigma noise to where the probability-flow ODE
-dz/dsigma = (z - D) / sigma ends, at the least level e. Here it is one Euler step of that ODE,
-f = z + (1 - e / sigma) (D - z): at e it is z itself, whatever the network, and before distillation
-it is a step of DDIM. The D of a distilled network is what makes that one step end in the right
-place.
+it: around the mean m, where draws start, so that of the mean nothing is lost. A consistency
+function leads from z + sigma noise to where the probability-flow ODE dz/dsigma = (z - D) / sigma
+ends, at the least level e. Here it is one Euler step of that ODE, f = z + (1 - e / sigma) (D - z):
+at e it is z itself, whatever the network, and before distillation it is a step of DDIM. The D of a
+distilled network is what makes that one step end in the right place. As D is m + ..., so is f; from
+m + 20 noise it leads to m, a draw of what the mean leaves open, and a noise of e.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from betaplus.denoising.draw_network import LEVELS
 from betaplus.denoising.method import check_share
-from betaplus.denoising.network import LEVELS
 from betaplus.denoising.sampled import Sampled, check_number
 from betaplus.denoising.volume import Volume
 from betaplus.generative.consistency import multistep
@@ -87,4 +88,7 @@ class Consistency(Sampled):
         tiled = self.tiled(volume)
         levels = levels_of_calls(self.settings.calls)
         noises = self.noises(volume, index)
-        return multistep(lambda z, sigma: ode_end(tiled, z, sigma), levels, noises).numpy()
+        start = self.start(volume, levels[0], noises)
+        return multistep(
+            lambda z, sigma: ode_end(tiled, z, sigma), levels, noises, start=start
+        ).numpy()

@@ -24,7 +24,8 @@ _FILTER = 24  # a voxel of the image and a piece of a filter at work
 _PIECE = 8  # a voxel of the grid and a piece: it and its copy
 _TILE = 150  # a voxel of a tile: what the network sees
 _FEATURE = 24  # a block of voxels of a tile that the stem takes together, and a channel
-_DRAW = 120  # a voxel of the grid and a draw at work
+_BESIDE = 90  # a voxel of the grid: the mean and what draws are shown beside it, for all of them
+_DRAW = 50  # a voxel of the grid and a draw at work
 _MOST_PIECES = 32  # that are thought of at a time
 
 
@@ -62,7 +63,7 @@ def plan_memory(
         size = denoiser.network.size
         piece = _TILE * tile + _FEATURE * size.widths[0] * tile // size.stem**3
         if method in SAMPLED:
-            fixed += _PIECE * cells * settings.samples
+            fixed += (_BESIDE + _PIECE * settings.samples) * cells
             fixed += _DRAWN_VOXEL * voxels if settings.samples > 1 else 0
             piece += _DRAW * cells
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,20 +41,31 @@ class Shown:
     Attributes:
         images: Shape (B, 19, X, Y, Z), of order 1; the last four are logarithms of how much more
             each detail holds around a place than noise alone would.
-        basis: Steps of the path in units of the noise, bounded by 40, shape (B, 10, X, Y, Z).
+        basis: Steps of the path in units of the noise, bounded by 40, shape (B, 10, X, Y, Z); what
+            has a mean can do without, shape (B, 0, X, Y, Z).
+        mean: Of the correction given these, shape (B, 1, X, Y, Z), for networks of draws; None
+            where it was not computed.
     """
 
     images: Tensor
     basis: Tensor
+    mean: Tensor | None = None
 
     def __getitem__(self, part: tuple[slice, ...]) -> Shown:
         """Return a part of the volume."""
-        inner = (..., *part)
-        return Shown(images=self.images[inner], basis=self.basis[inner])
+        return self._each(lambda x: x[(..., *part)])
 
     def to(self, device: torch.device | str) -> Shown:
         """Return it on a device."""
-        return Shown(images=self.images.to(device), basis=self.basis.to(device))
+        return self._each(lambda x: x.to(device))
+
+    def copies(self, n: int) -> Shown:
+        """Return one volume n times."""
+        return self._each(lambda x: x.expand(n, *x.shape[1:]).contiguous())
+
+    def _each(self, of: Callable[[Tensor], Tensor]) -> Shown:
+        mean = None if self.mean is None else of(self.mean)
+        return Shown(images=of(self.images), basis=of(self.basis), mean=mean)
 
 
 def show(image: Tensor, noise: NoiseMaps) -> Shown:

@@ -1,14 +1,17 @@
 """Draws from the posterior: what its methods share, `ddim` and `ddpm`.
 
-Every step of a sampler blends the estimates of all tiles, and the noise belongs to voxels, not to
-tiles, so that draws have no seams.
+Draws are made around the mean, that of `mmse`: it is computed once for a volume, shown to the
+network and what samplers start from. Every step of a sampler blends the estimates of all tiles, and
+the noise belongs to voxels, not to tiles, so that draws have no seams.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,15 +19,16 @@ from torch import Tensor
 
 from betaplus.core.errors import UsageError
 from betaplus.denoising.bundle import TrainedDenoiser
-from betaplus.denoising.inputs import BASIS, Shown
+from betaplus.denoising.draw_network import LEVELS
+from betaplus.denoising.inputs import Shown
 from betaplus.denoising.method import Denoised, check_share
-from betaplus.denoising.network import LEVELS
 from betaplus.denoising.tiles import even_tiles
 from betaplus.denoising.volume import Volume
 from betaplus.generative.keyed_noise import keyed_noises
 from betaplus.generative.samplers import ancestral, ddim, dpm_solver
 from betaplus.generative.schedules import cosine_levels, ddpm_levels, log_levels
 from betaplus.generative.tiled_denoiser import TiledDenoiser
+from betaplus.generative.tiling import fuse, plan_tiles
 
 __all__ = [
     "Ddim",
@@ -55,7 +59,7 @@ class DdimSettings:
 
     Attributes:
         samples: Draws; what is returned is their mean.
-        steps: Of the sampler; a draw takes one call of the network more, for its start.
+        steps: Calls of the network a draw.
         order: 1 for DDIM itself, on cosine levels; 2 solves its equation with DPM-Solver++(2M), on
             levels even in the logarithm: of the SD of draws DDIM loses 5 to 25 % in 20 steps,
             this 1 %.
@@ -124,6 +128,8 @@ class Sampled:
 
     def __init__(self, settings: DrawSettings, denoiser: TrainedDenoiser) -> None:
         self.settings, self.denoiser = settings, denoiser
+        self._shown: WeakKeyDictionary[Volume, Tensor] = WeakKeyDictionary()
+        self._lock = Lock()
 
     def pieces(self, volume: Volume) -> int:
         """Return the number of draws."""
@@ -147,27 +153,57 @@ class Sampled:
 
     def tiled(self, volume: Volume) -> TiledDenoiser:
         """Return the denoiser of z of the whole volume."""
-        shown, device, told = volume.shown, self.denoiser.device, volume.told
+        device, told = self.denoiser.device, volume.told
 
         def denoised(z: Tensor, sigma: Tensor, beside: Tensor) -> Tensor:
-            tile = Shown(images=beside[:, :-BASIS], basis=beside[:, -BASIS:]).to(device)
+            mean, images = beside[:, :1], beside[:, 1:]
+            tile = Shown(images=images, basis=images[:, :0], mean=mean).to(device)
             level = sigma.reshape(-1).float().clamp(*LEVELS)
-            # Above the levels of training noise hides all of z, and what it is scaled to is noise;
-            # below them the score stays, and with it less is taken.
+            # Above the levels of training noise hides all of z but its mean, and what the rest is
+            # scaled to is noise; below them the score stays, and with it less is taken.
             share = (sigma.reshape(-1).float() / level).to(z).reshape(-1, 1, 1, 1, 1)
-            z = z / share.clamp(min=1.0)
+            z = mean + (z - mean) / share.clamp(min=1.0)
             found = self.denoiser.estimate(z.to(device), level.to(device), tile, told.to(device))
             return z + share.clamp(max=1.0).square() * (found.cpu() - z)
 
-        multiple, s = self.denoiser.network.size.multiple, self.settings
-        tile = even_tiles(volume.coarse.shape[2:], s.tile, s.overlap, multiple)
+        size, overlap, multiple = self._tiles(volume)
         return TiledDenoiser(
             denoised=denoised,
-            tile=(tile[0], tile[1], tile[2]),
-            overlap=s.overlap,
+            tile=size,
+            overlap=overlap,
             multiple=multiple,
-            condition=torch.cat([shown.images, shown.basis], 1),
+            condition=self._beside(volume),
         )
+
+    def mean(self, volume: Volume) -> Tensor:
+        """Return the mean of z of the whole volume, shape (1, 1, x, y, z)."""
+        return self._beside(volume)[:, :1]
+
+    def start(self, volume: Volume, level: float | Tensor, noises: Iterator[Tensor]) -> Tensor:
+        """Return where a draw starts: noise of a level around the mean."""
+        return self.mean(volume) + float(level) * next(noises)
+
+    def _beside(self, volume: Volume) -> Tensor:
+        """Return the mean and the images that are shown, for all draws, shape (1, 20, x, y, z)."""
+        with self._lock:
+            if volume not in self._shown:
+                shown, device, told = volume.shown, self.denoiser.device, volume.told
+                plan = plan_tiles(tuple(volume.coarse.shape[2:]), *self._tiles(volume))
+
+                def of_tile(index: int) -> Tensor:
+                    parts = (plan.cut(x, index) for x in (shown.images, shown.basis))
+                    tile = Shown(images=next(parts), basis=next(parts)).to(device)
+                    return self.denoiser.mean(tile, told.to(device)).cpu()
+
+                mean = fuse(plan, ((index, of_tile(index)) for index in range(len(plan))))
+                self._shown[volume] = torch.cat([mean, shown.images], 1)
+            return self._shown[volume]
+
+    def _tiles(self, volume: Volume) -> tuple[tuple[int, ...], int, int]:
+        """Return edges of tiles, their overlap, and what edges are multiples of."""
+        multiple, s = self.denoiser.network.size.multiple, self.settings
+        edges = even_tiles(volume.coarse.shape[2:], s.tile, s.overlap, multiple)
+        return edges, s.overlap, multiple
 
     def noises(self, volume: Volume, index: int) -> Iterator[Tensor]:
         """Yield the noises of a draw, one a step, keyed by voxel, frame and draw."""
@@ -188,9 +224,7 @@ class Ddim(Sampled):
             (ddim, cosine_levels) if self.settings.order == 1 else (dpm_solver, log_levels)
         )
         levels = schedule(steps, LEVELS[0], LEVELS[1])
-        noise = levels[0].float() * next(self.noises(volume, index))
-        # At the first level noise does not hide the mean of z altogether.
-        start = network(noise, levels[0].float()) + noise
+        start = self.start(volume, levels[0], self.noises(volume, index))
         return sampler(network, levels, (), start=start).numpy()
 
 
@@ -203,4 +237,6 @@ class Ddpm(Sampled):
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return a draw of z, shape (1, 1, x, y, z)."""
         levels = ddpm_levels(self.settings.steps)
-        return ancestral(self.tiled(volume), levels, self.noises(volume, index)).numpy()
+        noises = self.noises(volume, index)
+        start = self.start(volume, levels[0], noises)
+        return ancestral(self.tiled(volume), levels, noises, start=start).numpy()

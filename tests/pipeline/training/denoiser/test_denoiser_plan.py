@@ -48,7 +48,7 @@ def test_training_scans_span_clinical_ones():
         ({"people": 1}, "people"),
         ({"edge": 36}, "multiple of 8"),
         ({"box": 36}, "two margins"),
-        ({"direct": 1.5}, "0 to 1"),
+        ({"learning_rate": 0.0}, "above 0"),
         ({"voxel": 0.0}, "above 0"),
         ({"tracers": ()}, "at least one"),
     ],

@@ -14,9 +14,11 @@ from tests.pipeline.training.denoiser.test_train_denoiser import CONFIG, _stops_
 
 from betaplus.core.errors import UsageError
 from betaplus.denoising.bundle import load_denoiser
+from betaplus.denoising.draw_network import LEVELS
+from betaplus.denoising.draw_network import SPREAD as SPREAD_OF_R
 from betaplus.denoising.inputs import BASIS, CHANNELS, Shown
-from betaplus.denoising.network import LEVELS
 from betaplus.generative.denoiser import leading
+from betaplus.generative.image_denoiser import NoiseLevels
 from betaplus.pipeline.training.denoiser.distillation import distillation_loss
 from betaplus.pipeline.training.denoiser.draw_validation import (
     DrawValidation,
@@ -25,22 +27,28 @@ from betaplus.pipeline.training.denoiser.draw_validation import (
     fair_crps,
 )
 from betaplus.pipeline.training.denoiser.kinds import KINDS
+from betaplus.pipeline.training.denoiser.loss import draw_loss
 from betaplus.pipeline.training.denoiser.train import train_denoiser
 
-SPREAD, LOWEST = 0.25, LEVELS[0]
+MEAN, SPREAD, LOWEST = 3.0, 0.25, LEVELS[0]
 
 
-def posterior(z, sigma, shown=None, told=None):
-    """The denoiser of N(0, SPREAD^2)."""
-    return SPREAD**2 / (SPREAD**2 + leading(sigma, z) ** 2) * z
+def posterior(z, sigma):
+    """The denoiser of N(MEAN, SPREAD^2)."""
+    return MEAN + SPREAD**2 / (SPREAD**2 + leading(sigma, z) ** 2) * (z - MEAN)
 
 
-def distilled(z, sigma, shown=None, told=None):
-    """The D whose `ode_end` is where the probability-flow ODE of N(0, SPREAD^2) ends."""
+def distilled(z, sigma):
+    """The D whose `ode_end` is where the probability-flow ODE of N(MEAN, SPREAD^2) ends."""
     level = leading(sigma, z)
-    end = z * ((SPREAD**2 + LOWEST**2) / (SPREAD**2 + level**2)).sqrt()
+    end = MEAN + (z - MEAN) * ((SPREAD**2 + LOWEST**2) / (SPREAD**2 + level**2)).sqrt()
     share = 1.0 - LOWEST / level
     return torch.where(share > 1e-5, z + (end - z) / share, z)
+
+
+def wider(share):
+    """The same, but what it adds to the mean is a share of what it should be."""
+    return lambda z, sigma: MEAN + share * (distilled(z, sigma) - MEAN)
 
 
 class _Network(torch.nn.Module):
@@ -50,52 +58,81 @@ class _Network(torch.nn.Module):
         self.anchor = torch.nn.Parameter(torch.zeros(()))
 
     def forward(self, z, sigma, shown, told):
+        assert torch.equal(shown.mean, torch.full_like(z, MEAN))
         return self.function(z, sigma)
+
+    def mean(self, shown, told):
+        return torch.full_like(shown.images[:, :1], MEAN)
+
+
+def _batch(n):
+    z = torch.randn((n, 1, 8, 8, 8), generator=torch.Generator().manual_seed(0))
+    return {"z": MEAN + SPREAD * z, "images": z, "basis": z, "told": torch.zeros(n, 2)}
 
 
 def test_what_ends_where_the_ode_does_has_the_least_loss():
-    generator = torch.Generator().manual_seed(0)
-    z = SPREAD * torch.randn((16, 1, 8, 8, 8), generator=generator)
-    batch = {"z": z, "images": z, "basis": z, "told": torch.zeros(16, 2)}
+    batch, teacher = _batch(16), _Network(posterior)
 
-    def loss(network, done):
-        return float(
-            distillation_loss(network, posterior, batch, done, torch.Generator().manual_seed(1))
-        )
+    def loss(function, done):
+        generator = torch.Generator().manual_seed(1)
+        return float(distillation_loss(_Network(function), teacher, batch, done, generator))
 
     for done in (0.0, 1.0):
         exact = loss(distilled, done)
         for share in (0.9, 1.1):
-            apart = loss(lambda z, sigma, *_, share=share: share * distilled(z, sigma), done)
-            assert exact < 0.7 * apart
+            assert exact < 0.7 * loss(wider(share), done)
         assert exact < 0.3 * loss(posterior, done)
     # What is left is the error of the teacher's steps, which shorten as a run goes on.
     assert loss(distilled, 1.0) < loss(distilled, 0.0)
 
 
 def test_networks_see_z_and_all_levels_in_their_own_units():
-    z = SPREAD * torch.randn((64, 1, 8, 8, 8), generator=torch.Generator().manual_seed(0))
-    batch = {"z": z, "images": z, "basis": z, "told": torch.zeros(64, 2)}
     seen = {"network": [], "teacher": []}
 
     def watch(name, function):
-        def watched(x, sigma, shown, told):
+        def watched(x, sigma):
             seen[name].append((x, sigma))
             return function(x, sigma)
 
-        return watched
+        return _Network(watched)
 
     generator = torch.Generator().manual_seed(1)
     for _ in range(8):
         network, teacher = watch("network", distilled), watch("teacher", posterior)
-        distillation_loss(network, teacher, batch, 0.0, generator)
+        distillation_loss(network, teacher, _batch(64), 0.0, generator)
     for name, calls in seen.items():
         levels = torch.cat([sigma for _, sigma in calls])
         assert float(levels.min()) == pytest.approx(LOWEST, rel=1e-5), name
         assert float(levels.max()) == pytest.approx(LEVELS[1], rel=1e-5), name
         for x, sigma in calls:
-            ratio = x.square().mean((1, 2, 3, 4)) / (SPREAD**2 + sigma**2)
+            ratio = (x - MEAN).square().mean((1, 2, 3, 4)) / (SPREAD**2 + sigma**2)
             assert float(ratio.mean()) == pytest.approx(1.0, abs=0.1), name
+
+
+def test_the_denoiser_of_the_posterior_has_the_least_loss_of_draws():
+    levels = NoiseLevels(low=LEVELS[0], high=LEVELS[1], mean=-0.2, sd=1.3)
+
+    def loss(function, n=32):
+        generator = torch.Generator().manual_seed(2)
+        return float(draw_loss(_Network(function), _batch(n), levels, generator))
+
+    def beside(mean, spread):
+        return lambda z, sigma: mean + spread**2 / (spread**2 + leading(sigma, z) ** 2) * (z - mean)
+
+    best = loss(posterior)
+    for other in (
+        beside(MEAN + 0.1, SPREAD),
+        beside(MEAN - 0.1, SPREAD),
+        beside(MEAN, 0.7 * SPREAD),
+        beside(MEAN, 1.4 * SPREAD),
+    ):
+        assert loss(other) > 1.01 * best
+    # Errors of a posterior variance count one where noise is little, and all of r where it hides r.
+    generator, weight = torch.Generator().manual_seed(2), 2.0 / MEAN**2
+    sigma = levels.draw(32, generator)
+    left = SPREAD**2 * sigma**2 / (SPREAD**2 + sigma**2)
+    weights = (sigma**2 + SPREAD_OF_R**2) / (sigma * SPREAD_OF_R) ** 2
+    assert best == pytest.approx(weight * float((weights * left).mean()), rel=0.03)
 
 
 def test_the_score_is_least_for_draws_of_the_right_spread():
@@ -109,12 +146,12 @@ def test_the_score_is_least_for_draws_of_the_right_spread():
 
 
 def _boxes():
-    """Boxes whose noise is N(0, SPREAD^2) times its SD, of which nothing is known."""
+    """Boxes whose noise is N(-MEAN, SPREAD^2) times its SD, of which the mean is known."""
     generator = torch.Generator().manual_seed(100)
     shape, cases = (1, 1, 24, 24, 24), []
     for _ in range(8):
         noisy, sd = torch.full(shape, 4.0), torch.full(shape, 0.5)
-        clean = noisy + sd * SPREAD * torch.randn(shape, generator=generator)
+        clean = noisy + sd * (MEAN + SPREAD * torch.randn(shape, generator=generator))
         shown = Shown(
             images=torch.zeros(1, CHANNELS, *shape[2:]), basis=torch.zeros(1, BASIS, *shape[2:])
         )
@@ -127,8 +164,11 @@ def _boxes():
 )
 def test_exact_draws_lose_what_theory_says_and_spread_right(draw, function):
     found = DrawValidation(_boxes(), draw).measure(_Network(function), bf16=False)
-    assert found["gain of a draw [dB]"] == pytest.approx(-10 * np.log10(2), abs=0.15)
-    assert found["gain of the mean of 4 draws [dB]"] == pytest.approx(-10 * np.log10(1.25), abs=0.1)
+    mean = 10 * np.log10((MEAN**2 + SPREAD**2) / SPREAD**2)
+    assert found["gain of the mean [dB]"] == pytest.approx(mean, abs=0.1)
+    assert found["gain of a draw [dB]"] == pytest.approx(mean - 10 * np.log10(2), abs=0.15)
+    four = mean - 10 * np.log10(1.25)
+    assert found["gain of the mean of 4 draws [dB]"] == pytest.approx(four, abs=0.1)
     assert found["spread over error"] == pytest.approx(1.0, abs=0.06)
     # A draw of four and the truth are alike: 1 / sqrt(pi) of an SD, at voxels and at blocks of 64.
     assert found["score"] == pytest.approx(SPREAD * np.pi**-0.5 * (1 + 1 / 8), rel=0.03)
@@ -138,10 +178,11 @@ def test_draws_that_do_not_spread_have_the_better_mean_and_the_worse_score():
     boxes = _boxes()
     right = DrawValidation(boxes, draw_by_solver).measure(_Network(posterior), bf16=False)
     flat = DrawValidation(boxes, draw_by_solver).measure(
-        _Network(lambda z, sigma: 0.0 * z), bf16=False
+        _Network(lambda z, sigma: torch.full_like(z, MEAN)), bf16=False
     )
     mean = "gain of the mean of 4 draws [dB]"
     assert flat[mean] > right[mean] and flat["score"] > right["score"]
+    assert flat[mean] == pytest.approx(flat["gain of the mean [dB]"], abs=1e-3)
     assert flat["spread over error"] < 0.1
 
 
@@ -159,9 +200,7 @@ def chain(tmp_path_factory) -> dict[str, Path]:
     """All three, each from the one before; a folder for all."""
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("chain")
-    (out / "plan.toml").write_text(
-        "version = 1\n" + CONFIG.format(steps=3).replace("direct = 0.5\n", "")
-    )
+    (out / "plan.toml").write_text("version = 1\n" + CONFIG.format(steps=3))
     made: dict[str, Path] = {}
     for kind in KINDS.values():
         before = {"draws": made.get("mean"), "fast": made.get("draws")}.get(kind.name)
@@ -191,7 +230,8 @@ def test_bundles_say_what_they_are_and_where_they_came_from(chain):
     names = {"mean": "body", "draws": "draws", "fast": "fast"}
     for kind, name in names.items():
         assert chain[kind].name == f"denoiser-{name}-v1"
-        assert load_denoiser(name, chain[kind]).bundle.config.settings["gives"] == [kind]
+        gives = load_denoiser(name, chain[kind]).bundle.config.settings["gives"]
+        assert gives == (["mean", "draws"] if kind == "draws" else [kind])
         training = json.loads((chain[kind] / "training.json").read_text())
         if kind != "mean":
             start = load_denoiser(
@@ -201,8 +241,18 @@ def test_bundles_say_what_they_are_and_where_they_came_from(chain):
             assert np.isfinite(training["metrics"]["spread over error"])
     card = (chain["fast"] / "README.md").read_text()
     assert "1 to 4 calls" in card and "3 simulated bodies" in card
-    weights = [load_file(chain[kind] / "model.safetensors") for kind in ("draws", "fast")]
-    assert not all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_mean_goes_along_and_stays_and_the_rest_learns(chain):
+    body, draws, fast = (
+        load_file(chain[kind] / "model.safetensors") for kind in ("mean", "draws", "fast")
+    )
+    for name, weights in body.items():
+        assert torch.equal(draws[f"center.{name}"], weights), name
+        assert torch.equal(fast[f"center.{name}"], weights), name
+    learned = [name for name in draws if not name.startswith("center.")]
+    assert len(learned) + len(body) == len(draws)
+    assert not all(torch.equal(draws[name], fast[name]) for name in learned)
 
 
 def _other(tmp_path: Path, chain: dict[str, Path]) -> Path:

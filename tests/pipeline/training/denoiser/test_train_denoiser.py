@@ -24,7 +24,6 @@ edge = 16
 widths = [4, 4]
 batch = 2
 steps = {steps}
-direct = 0.5
 bf16 = false
 """
 

@@ -64,7 +64,7 @@ class Line:
     @property
     def expected(self) -> int:
         """Calls of the network that a draw of one tile should take."""
-        return self.steps + self.method.startswith("ddim")
+        return self.steps
 
     @property
     def slow(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.denoising.network import LEVELS
+from betaplus.denoising.draw_network import LEVELS
 from betaplus.pipeline.benchmark.denoise.targets import dose_name, verdict
 
 __all__ = ["GAP", "SHARE", "calls_table", "summary"]
@@ -105,7 +105,8 @@ def calls_table(result: Mapping[str, Any]) -> str:
         " image: beyond, it is told the nearest of them and shown what is above scaled down."
         " *ddim, order 1* is DDIM (Song et al., ICLR 2021) on cosine levels; *ddim*, the default,"
         " solves its equation by DPM-Solver++(2M) (Lu et al., arXiv 2211.01095) on logarithmic"
-        " levels; their start takes a call more than they have steps. The mean of K draws of a"
+        " levels. All start around the mean, of *mmse*, which is computed once for an image and not"
+        " counted in their calls. The mean of K draws of a"
         f" posterior is 10 log10(1 + 1/K) dB below its own mean: {_loss(result['draws']):.2f} dB"
         f" for {result['draws']}, {_loss(1):.2f} dB for one."
         " Draws that are too much alike have a better mean for it: read it beside the next table.",

@@ -1,7 +1,8 @@
 """The three networks that `betaplus train denoiser` makes, each from the one before.
 
-One network that learns both learns the mean worse than one that learns it alone, so the mean and
-draws have networks of their own, and draws in a few calls a third.
+One network that learns both learns the mean worse than one that learns it alone, and one that
+learns draws from where the mean stands forgets some of it. So draws are learned around the mean,
+whose network stays as it is, and draws in a few calls by a third network from those.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "find_kind",
     "keep_start",
     "make_recipe",
+    "network_of",
     "plan_of",
     "start_of",
 ]
@@ -47,6 +49,7 @@ class Kind:
         start: Name of the bundle that it starts from; "" for none.
         changes: Fields in which its plan departs from `DenoiserPlan`.
         what: What it does, for its model card.
+        network: What its network is, see `betaplus.denoising.bundle.NETWORKS`.
         gives: What it is trained for, see `betaplus.denoising.bundle.GIVES`.
         every: Steps between two validations, at least.
         boxes: At each dose, that validate.
@@ -57,14 +60,10 @@ class Kind:
     start: str
     changes: Mapping[str, Any]
     what: str
+    network: str
+    gives: tuple[str, ...]
     every: int
     boxes: int
-
-    def gives(self, plan: DenoiserPlan) -> list[str]:
-        """Return what the network is trained for, see `betaplus.denoising.bundle.GIVES`."""
-        if self.name == "fast":
-            return ["fast"]
-        return [n for n, share in (("mean", plan.direct), ("draws", 1.0 - plan.direct)) if share]
 
 
 KINDS = {
@@ -72,18 +71,21 @@ KINDS = {
     for kind in (
         Kind(
             name="mean", bundle="body", start="", changes={}, every=250, boxes=10,
+            network="mean", gives=("mean",),
             what="Estimates what a whole-body PET image would be without noise, its mean, from one"
             " with few counts.",
         ),
         Kind(
             name="draws", bundle="draws", start="body", every=1000, boxes=1,
-            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 5e-4, "version": 1},
+            changes={"steps": 20_000, "version": 1},
+            network="draws around the mean", gives=("mean", "draws"),
             what="Draws what a whole-body PET image would be without noise from one with few"
             " counts: the denoiser of a diffusion model, for ddim and ddpm.",
         ),
         Kind(
             name="fast", bundle="fast", start="draws", every=1000, boxes=2,
-            changes={"direct": 0.0, "steps": 20_000, "learning_rate": 3e-4, "version": 1},
+            changes={"steps": 20_000, "learning_rate": 3e-4, "version": 1},
+            network="draws around the mean", gives=("fast",),
             what="Draws what a whole-body PET image would be without noise from one with few"
             " counts in 1 to 4 calls: a consistency model.",
         ),
@@ -158,6 +160,24 @@ def check_like(plan: DenoiserPlan, kind: Kind, start: TrainedDenoiser | None) ->
             )
 
 
+def network_of(kind: Kind, plan: DenoiserPlan, start: TrainedDenoiser | None) -> Any:
+    """Return the network of a kind before training.
+
+    Args:
+        kind: What is trained.
+        plan: Of it.
+        start: What it starts from: of draws the mean that they are drawn around, of others the
+            network itself.
+    """
+    from betaplus.denoising.bundle import NETWORKS
+
+    network: Any = NETWORKS[kind.network](plan.widths, plan.blocks)
+    if start is not None:
+        part = network.center if kind.name == "draws" else network
+        part.load_state_dict(start.network.state_dict())
+    return network
+
+
 def keep_start(folder: Path, start: TrainedDenoiser | None, *, resume: bool) -> None:
     """Keep in a run's folder which network it started from.
 
@@ -200,7 +220,7 @@ def make_recipe(
         seed: Chooses what validates.
         most: Boxes at each dose that validate, at most.
     """
-    from betaplus.denoising.network import LEVELS
+    from betaplus.denoising.draw_network import LEVELS
     from betaplus.generative.image_denoiser import NoiseLevels
     from betaplus.pipeline.training.denoiser.distillation import distillation_loss
     from betaplus.pipeline.training.denoiser.draw_validation import (
@@ -208,7 +228,7 @@ def make_recipe(
         draw_by_consistency,
         draw_by_solver,
     )
-    from betaplus.pipeline.training.denoiser.loss import correction_loss
+    from betaplus.pipeline.training.denoiser.loss import correction_loss, draw_loss
     from betaplus.pipeline.training.denoiser.validation import Validation
 
     boxes = Validation(held, plan, min(kind.boxes, most), seed)
@@ -222,14 +242,18 @@ def make_recipe(
 
         few = DrawValidation(boxes, draw_by_consistency)
         return Recipe(loss=distil, validate=lambda network: few.measure(network, plan.bf16))
-    levels = NoiseLevels(
-        low=LEVELS[0], high=LEVELS[1], mean=plan.sigma_mean, sd=plan.sigma_sd, uniform=0.2
-    )
+    if kind.name == "draws":
+        levels = NoiseLevels(
+            low=LEVELS[0], high=LEVELS[1], mean=plan.sigma_mean, sd=plan.sigma_sd, uniform=0.2
+        )
+
+        def learn(network: Any, batch: Any, done: float, generator: Any) -> Any:
+            return draw_loss(network, batch, levels, generator)
+
+        draws = DrawValidation(boxes, draw_by_solver)
+        return Recipe(loss=learn, validate=lambda network: draws.measure(network, plan.bf16))
 
     def loss(network: Any, batch: Any, done: float, generator: Any) -> Any:
-        return correction_loss(network, batch, plan.direct, levels, generator)
+        return correction_loss(network, batch)
 
-    if kind.name == "draws":
-        draws = DrawValidation(boxes, draw_by_solver)
-        return Recipe(loss=loss, validate=lambda network: draws.measure(network, plan.bf16))
     return Recipe(loss=loss, validate=lambda network: boxes.measure(network, plan.bf16))

@@ -25,9 +25,7 @@ class DenoiserPlan:
         margin: Of the part around what is learned from, in which local levels are averaged
             [voxels].
         edge: Of what is learned from [voxels].
-        direct: Share of items that train the mean of the clean image given the noisy one; the
-            others train draws from it.
-        sigma_mean: Of the logarithm of the noise levels of those draws.
+        sigma_mean: Of the logarithm of the noise levels that draws are trained at.
         sigma_sd: Its standard deviation.
         widths: Channels of the network's levels.
         blocks: Residual blocks of a level.
@@ -47,8 +45,7 @@ class DenoiserPlan:
     box: int = 72
     margin: int = 4
     edge: int = 40
-    direct: float = 1.0
-    sigma_mean: float = -0.8
+    sigma_mean: float = -0.2
     sigma_sd: float = 1.2
     widths: tuple[int, ...] = (48, 96, 144)
     blocks: int = 1
@@ -68,7 +65,6 @@ class DenoiserPlan:
         for name in ("voxel", "sigma_sd", "learning_rate"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "a number above 0")
-        _require(0 <= self.direct <= 1, "direct", self.direct, "0 to 1")
         _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
         _require(bool(self.tracers), "tracers", self.tracers, "at least one")
         _require(bool(self.widths) and min(self.widths) >= 1, "widths", self.widths, "1 or more")

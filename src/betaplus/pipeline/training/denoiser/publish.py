@@ -81,7 +81,11 @@ def write_denoiser_bundle(
         name=name,
         version=plan.version,
         tensors=network.state_dict(),
-        architecture={"widths": list(plan.widths), "blocks": plan.blocks},
+        architecture={
+            "network": kind.network,
+            "widths": list(plan.widths),
+            "blocks": plan.blocks,
+        },
         validity={
             "anatomy": ["body"],
             "tracer": tracers,
@@ -92,7 +96,7 @@ def write_denoiser_bundle(
             "voxel": plan.voxel,
             "coarsest": plan.coarsest,
             "edge": plan.edge,
-            "gives": kind.gives(plan),
+            "gives": list(kind.gives),
         },
         card=ModelCard(
             what=kind.what,

@@ -15,6 +15,7 @@ from betaplus.pipeline.training.denoiser.kinds import (
     find_kind,
     keep_start,
     make_recipe,
+    network_of,
     plan_of,
     start_of,
 )
@@ -51,8 +52,8 @@ def train_denoiser(
     Args:
         out: Folder: ``corpus/`` with boxes of simulated scans, ``body/``, ``draws/`` or ``fast/``
             with ``metrics.jsonl`` and a checkpoint, ``bundles/``.
-        kind: ``mean``; ``draws``, that `ddim` and `ddpm` draw with, from the mean's network;
-            ``fast``, that `consistency` draws with, distilled from that of draws.
+        kind: ``mean``; ``draws``, that `ddim` and `ddpm` draw with, around what the network
+            of the mean says; ``fast``, that `consistency` draws with, distilled from that of draws.
         bundle: Network to start from; of ``draws`` and ``fast`` that which is shipped if None.
         config: TOML file with fields of `DenoiserPlan`.
         max_minutes: Minutes of training at most.
@@ -108,7 +109,6 @@ def _train(
     import torch
     from safetensors.torch import load_file
 
-    from betaplus.denoising.network import CorrectionNetwork
     from betaplus.generative.training import TrainingSettings, train
     from betaplus.generative.training_step import stream_key
     from betaplus.pipeline.training.corpus import Corpus
@@ -119,9 +119,7 @@ def _train(
     corpus = Corpus.of(out / "corpus")
     training, held = corpus.split()
     torch.manual_seed(seed)
-    network = CorrectionNetwork(plan.widths, plan.blocks)
-    if start is not None:
-        network.load_state_dict(start.network.state_dict())
+    network = network_of(kind, plan, start)
     batches = ItemBatches(training, plan)
     keep_start(out / kind.bundle, start, resume=resume)
     before = None if start is None else start.network

@@ -92,7 +92,7 @@ def write_own_bundle(
         name=plan.name,
         version=plan.version,
         tensors=network.state_dict(),
-        architecture=config.architecture,
+        architecture=config.architecture | {"network": "mean"},
         validity=validity,
         settings=config.settings | {"gives": ["mean"]},
         card=ModelCard(
