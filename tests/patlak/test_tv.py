@@ -92,7 +92,8 @@ def test_the_least_is_that_of_a_general_solver(coupled: bool) -> None:
 def test_the_gap_is_of_the_least_that_there_is(noisy: toy.Toy) -> None:
     value, inside = _objective(noisy, 0.45, True, 1e-12)
     rough, fine = (
-        Tv(Tv.Settings(tolerance=x, iterations=5000)).fit(noisy.problem) for x in (3e-3, 1e-6)
+        Tv(Tv.Settings(strength=0.45, tolerance=x, iterations=5000)).fit(noisy.problem)
+        for x in (3e-3, 1e-6)
     )
     high, low = (value(m.u.double().numpy()[:, inside].ravel())[0] for m in (rough, fine))
     assert 0.0 <= (high - low) / high <= rough.found["gap"]

@@ -56,7 +56,7 @@ class Tv:
             step: Length of the dual steps over that of the primal ones; changes the time only.
         """
 
-        strength: float = 0.45
+        strength: float = 0.8
         coupled: bool = True
         iterations: int = 1000
         tolerance: float = 1e-5
