@@ -23,17 +23,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noises
 from betaplus.generative.samplers import sde_solver
 from betaplus.generative.schedules import log_levels
+from betaplus.patlak.beginning import begin, needed
 from betaplus.patlak.data_term import DataTerm
-from betaplus.patlak.noise_map import noise_correlation, noise_map, typical_noise
-from betaplus.patlak.prior import Denoiser, prior_denoiser
+from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
-from betaplus.patlak.settings_checks import check_count, check_range
+from betaplus.patlak.settings_checks import check_count, check_falling, check_range
 
 __all__ = ["Gibbs"]
 
@@ -76,21 +75,13 @@ class Gibbs:
             for name in ("samples", "thin", "inner"):
                 check_count(name, getattr(self, name), high=10_000)
             check_count("burn", self.burn, low=0, high=10_000)
-            for name in ("first", "last"):
-                check_range(name, getattr(self, name), 1e-3, 1e3)
+            check_falling(self.first, self.last)
             check_range("tolerance", self.tolerance, 1e-12, 0.1)
-            if self.first < self.last:
-                raise UsageError(
-                    f"setting first is {self.first:g}, last {self.last:g}",
-                    "expected levels that fall",
-                )
 
     def __init__(
         self, settings: Settings | None = None, prior: ImagePrior | Denoiser | None = None
     ) -> None:
-        if prior is None:
-            raise UsageError("gibbs has no prior", "expected one", "give --bundle")
-        self.settings, self.prior = settings or self.Settings(), prior
+        self.settings, self.prior = settings or self.Settings(), needed("gibbs", prior)
 
     def fit(
         self,
@@ -102,11 +93,9 @@ class Gibbs:
     ) -> PatlakMaps:
         """Return mean, SD and draws of the maps, which depend on the seed."""
         wanted, progress = self.settings, progress or Silent()
-        variance = noise_map(problem)
-        correlation = noise_correlation(problem, variance) if wanted.correlated else None
-        data = DataTerm(problem, variance, correlation)
-        noise = float(typical_noise(problem, variance)[problem.mask].median())
-        chain = _Chain(data, prior_denoiser(self.prior, problem, threads), problem, wanted, seed)
+        start = begin(problem, self.prior, threads, correlated=wanted.correlated)
+        noise = start.noise
+        chain = _Chain(start.data, start.denoise, problem, wanted, seed)
         u = problem.least_squares() * problem.mask
         kept = wanted.samples * wanted.thin
         rhos = np.geomspace(wanted.first, wanted.last, wanted.burn + 1)[:-1].tolist()

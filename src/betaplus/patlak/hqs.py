@@ -14,14 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
-from betaplus.patlak.data_term import DataTerm
-from betaplus.patlak.noise_map import noise_correlation, noise_map, typical_noise
-from betaplus.patlak.prior import Denoiser, prior_denoiser
+from betaplus.patlak.beginning import begin, needed
+from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
-from betaplus.patlak.settings_checks import check_count, check_range
+from betaplus.patlak.settings_checks import check_count, check_falling, check_range
 
 __all__ = ["Hqs"]
 
@@ -58,21 +56,13 @@ class Hqs:
 
         def __post_init__(self) -> None:
             check_range("weight", self.weight, 1e-6, 1e6)
-            check_range("last", self.last, 1e-3, 1e3)
-            check_range("first", self.first, 1e-3, 1e3)
-            if self.first < self.last:
-                raise UsageError(
-                    f"setting first is {self.first:g}, last {self.last:g}",
-                    "expected levels that fall",
-                )
+            check_falling(self.first, self.last)
             check_count("steps", self.steps, high=1000)
 
     def __init__(
         self, settings: Settings | None = None, prior: ImagePrior | Denoiser | None = None
     ) -> None:
-        if prior is None:
-            raise UsageError("hqs has no prior", "expected one", "give --bundle")
-        self.settings, self.prior = settings or self.Settings(), prior
+        self.settings, self.prior = settings or self.Settings(), needed("hqs", prior)
 
     def fit(
         self,
@@ -84,24 +74,21 @@ class Hqs:
     ) -> PatlakMaps:
         """Return the maps; nothing is random."""
         wanted, progress = self.settings, progress or Silent()
-        variance = noise_map(problem)
-        correlation = noise_correlation(problem, variance) if wanted.correlated else None
-        data = DataTerm(problem, variance, correlation, coupled=wanted.coupled)
-        noise = float(typical_noise(problem, variance)[problem.mask].median())
-        denoise = prior_denoiser(self.prior, problem, threads)
+        start = begin(
+            problem, self.prior, threads, correlated=wanted.correlated, coupled=wanted.coupled
+        )
+        data, noise = start.data, start.noise
         u = _bounded(problem.least_squares(), problem.mask, wanted.nonnegative)
         progress.start("maps", wanted.steps)
         for share in np.geomspace(wanted.first, wanted.last, wanted.steps):
             sigma = float(share) * noise
-            z = denoise(u, sigma)
+            z = start.denoise(u, sigma)
             precision = torch.tensor(wanted.weight / sigma**2).reshape(1, 1, 1, 1)
             u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
             progress.advance()
         progress.finish()
         u = _bounded(u, problem.mask, True)
-        found = {"noise": noise, "weight": wanted.weight, "steps": float(wanted.steps)}
-        if correlation is not None:
-            found["noise_voxels"] = correlation.voxels
+        found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}
         return PatlakMaps(u=u, found=found)
 
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from betaplus.core.errors import InputError
+from betaplus.generative.image_prior import uptake_level
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.physics.blur import GaussianBlur
 
@@ -34,6 +35,7 @@ __all__ = [
     "masked_mean",
     "noise_correlation",
     "noise_map",
+    "tissue",
     "typical_noise",
 ]
 
@@ -46,6 +48,7 @@ UPTAKE = 10.0
 EXPONENT = 0.7
 """Of the uptake in the noise; real images have 0.5 to 0.8."""
 
+_SMOOTH = 12.0  # mm: width of the filter before tissue is looked for
 _FLOOR = 0.05  # of the mean uptake of the body: uptake at least
 _LEAST = 1e-4  # of the mean uptake: s at least
 _THIN = 1e-3  # share of a neighbourhood inside the mask: below it there is none
@@ -112,6 +115,24 @@ def masked_mean(
     found = blur.forward(np.where(weight > 0.0, x, 0.0) * weight)
     thin = share <= _THIN * max(float(weight.max()), 1e-30)
     return np.where(thin, 0.0, found / np.where(thin, 1.0, share)).astype(np.float32)
+
+
+def tissue(problem: PatlakProblem, share: float = 0.05) -> np.ndarray:
+    """Return the voxels of the mask that are not air, shape (X, Y, Z) bool; the mask if none is.
+
+    A mask of all voxels that are not 0 holds much air, whose noise is not that of tissue. The level
+    that uptake is held against does not depend on how much air there is.
+
+    Args:
+        problem: The scan.
+        share: Of the level of the image, `betaplus.generative.image_prior.uptake_level`.
+    """
+    mask = problem.mask.numpy()
+    static = masked_mean(problem.least_squares().sum(0).numpy(), mask, problem, _SMOOTH)
+    if not (static > 0.0).any():
+        return np.asarray(mask)
+    found = np.asarray(mask & (static > share * uptake_level(static[mask])))
+    return found if found.any() else np.asarray(mask)
 
 
 def deviation(problem: PatlakProblem, variance: Tensor) -> Tensor:
@@ -184,15 +205,17 @@ class NoiseCorrelation:
 def noise_correlation(problem: PatlakProblem, variance: Tensor) -> NoiseCorrelation:
     """Return how far noise is correlated.
 
-    Of the two next voxels along an axis, the one is used where the correlation is nearer 1/2.
+    It is measured in tissue. Of the two next voxels along an axis, the one is used where the
+    correlation is nearer 1/2.
 
     Args:
         problem: The scan.
         variance: s^2, shape (X, Y, Z) [SUV^2].
     """
     white = problem.noise * variance.clamp_min(1e-30).rsqrt()
-    white = torch.where(problem.mask, white.clamp(-_FAR, _FAR), 0.0)
-    sigma = [_along(white, problem.mask, axis, edge) for axis, edge in enumerate(problem.voxel)]
+    where = torch.from_numpy(tissue(problem))
+    white = torch.where(where, white.clamp(-_FAR, _FAR), 0.0)
+    sigma = [_along(white, where, axis, edge) for axis, edge in enumerate(problem.voxel)]
     return NoiseCorrelation(sigma=(sigma[0], sigma[1], sigma[2]), voxel=problem.voxel)
 
 

@@ -14,7 +14,7 @@ from betaplus.core.image import PetImage
 from betaplus.generative.bundle import find_bundle
 from betaplus.generative.bundle_config import BundleConfig, outside, read_config
 from betaplus.generative.image_prior import ImagePrior, load_image_prior
-from betaplus.patlak.noise_map import masked_mean
+from betaplus.patlak.noise_map import tissue
 from betaplus.patlak.study import Study
 
 __all__ = ["ANATOMIES", "PRIORS", "PriorChoice", "check_anatomy", "choose_prior", "prior_configs"]
@@ -25,8 +25,7 @@ PRIORS = {"body": "body3d", "brain": "brain2d"}
 ANATOMIES = ("auto", *PRIORS)
 
 _HEAD = 260.0  # mm: a head is smaller along every axis (with the neck cut off), a trunk is not
-_SMOOTH = 12.0  # mm: width of the filter before activity is looked for
-_ACTIVE = 0.1  # of the 95th percentile of the mask
+_ACTIVE = 0.1  # of the level of the image: activity of what was scanned at least
 _TAILS = 0.005  # of the active voxels at each end of an axis are noise
 _PARTS = {"brain": "brain", "head": "brain", "skull": "brain", "body": "body", "wholebody": "body",
           "chest": "body", "thorax": "body", "abdomen": "body", "trunk": "body"}  # fmt: skip
@@ -126,9 +125,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
 def _anatomy(study: Study) -> tuple[str, str]:
     """Return what was scanned, and why that is thought."""
     problem = study.problem
-    mask = problem.mask.numpy()
-    static = masked_mean(problem.least_squares().sum(0).numpy(), mask, problem, _SMOOTH)
-    active = mask & (static > _ACTIVE * np.quantile(static[mask], 0.95))
+    active = tissue(problem, _ACTIVE)
     longest = 0.0
     for axis, edge in enumerate(problem.voxel):
         line = active.sum(axis=tuple(a for a in range(3) if a != axis))

@@ -19,15 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noises
-from betaplus.patlak.data_term import DataTerm
-from betaplus.patlak.noise_map import noise_correlation, noise_map, typical_noise
-from betaplus.patlak.prior import Denoiser, prior_denoiser
+from betaplus.patlak.beginning import begin, needed
+from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
-from betaplus.patlak.settings_checks import check_count, check_range
+from betaplus.patlak.settings_checks import check_count, check_falling, check_range
 
 __all__ = ["RedDiff"]
 
@@ -66,22 +64,14 @@ class RedDiff:
 
         def __post_init__(self) -> None:
             check_range("weight", self.weight, 1e-6, 1e6)
-            check_range("first", self.first, 1e-3, 1e3)
-            check_range("last", self.last, 1e-3, 1e3)
+            check_falling(self.first, self.last)
             check_range("rate", self.rate, 1e-3, 1.0)
-            if self.first < self.last:
-                raise UsageError(
-                    f"setting first is {self.first:g}, last {self.last:g}",
-                    "expected levels that fall",
-                )
             check_count("steps", self.steps, high=10_000)
 
     def __init__(
         self, settings: Settings | None = None, prior: ImagePrior | Denoiser | None = None
     ) -> None:
-        if prior is None:
-            raise UsageError("red-diff has no prior", "expected one", "give --bundle")
-        self.settings, self.prior = settings or self.Settings(), prior
+        self.settings, self.prior = settings or self.Settings(), needed("red-diff", prior)
 
     def fit(
         self,
@@ -93,11 +83,10 @@ class RedDiff:
     ) -> PatlakMaps:
         """Return the maps, which depend on the seed a little."""
         wanted, progress = self.settings, progress or Silent()
-        variance = noise_map(problem)
-        correlation = noise_correlation(problem, variance) if wanted.correlated else None
-        data = DataTerm(problem, variance, correlation, coupled=wanted.coupled)
-        noise = float(typical_noise(problem, variance)[problem.mask].median())
-        denoise = prior_denoiser(self.prior, problem, threads)
+        start = begin(
+            problem, self.prior, threads, correlated=wanted.correlated, coupled=wanted.coupled
+        )
+        data, noise = start.data, start.noise
         precision = torch.tensor(wanted.weight / noise**2).reshape(1, 1, 1, 1)
         noises = keyed_noises(seed, 0, (0, 0, 0), problem.shape, items=(0, 1))
         u = problem.least_squares() * problem.mask
@@ -106,7 +95,7 @@ class RedDiff:
         progress.start("maps", wanted.steps)
         for n, share in enumerate(np.geomspace(wanted.first, wanted.last, wanted.steps)):
             sigma = float(share) * noise
-            clean = denoise(u + sigma * next(noises)[:, 0], sigma)
+            clean = start.denoise(u + sigma * next(noises)[:, 0], sigma)
             # u - (A + R)^-1 (A (u - u-hat) + R (u - clean)) is the solution for clean.
             step = data.solve(clean, precision)
             u = (u + wanted.rate * (step - u)) * problem.mask
@@ -114,5 +103,5 @@ class RedDiff:
                 mean += u / averaged
             progress.advance()
         progress.finish()
-        found = {"noise": noise, "weight": wanted.weight, "steps": float(wanted.steps)}
+        found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}
         return PatlakMaps(u=mean.clamp_min(0.0), found=found)

@@ -1,0 +1,85 @@
+"""What the methods that learn have in common before they go apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from betaplus.core.errors import UsageError
+from betaplus.generative.image_prior import ImagePrior
+from betaplus.patlak.data_term import DataTerm
+from betaplus.patlak.noise_map import (
+    NoiseCorrelation,
+    noise_correlation,
+    noise_map,
+    tissue,
+    typical_noise,
+)
+from betaplus.patlak.prior import Denoiser, prior_denoiser
+from betaplus.patlak.problem import PatlakProblem
+
+__all__ = ["Beginning", "begin", "needed"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Beginning:
+    """What the data say of a scan, and what the prior does.
+
+    Attributes:
+        data: What the data say of u.
+        noise: Of u by least squares, the median over voxels of tissue [SUV].
+        correlation: Of the noise; None if voxels are taken to be independent.
+        denoise: The prior on the grid of the scan.
+    """
+
+    data: DataTerm
+    noise: float
+    correlation: NoiseCorrelation | None
+    denoise: Denoiser
+
+    @property
+    def found(self) -> dict[str, float]:
+        """What the record says of it."""
+        found = {"noise": self.noise}
+        if self.correlation is not None:
+            found["noise_voxels"] = float(self.correlation.voxels)
+        return found
+
+
+def begin(
+    problem: PatlakProblem,
+    prior: ImagePrior | Denoiser,
+    threads: int,
+    *,
+    correlated: bool = True,
+    coupled: bool = True,
+) -> Beginning:
+    """Measure the noise of a scan and ready its prior.
+
+    Args:
+        problem: The scan.
+        prior: Of static images, or a denoiser.
+        threads: Tiles computed at a time.
+        correlated: Whether noise is taken to be correlated as far as it is.
+        coupled: Whether what the data say of Ki and V0 together is used.
+    """
+    variance = noise_map(problem)
+    correlation = noise_correlation(problem, variance) if correlated else None
+    return Beginning(
+        data=DataTerm(problem, variance, correlation, coupled=coupled),
+        noise=float(typical_noise(problem, variance)[torch.from_numpy(tissue(problem))].median()),
+        correlation=correlation,
+        denoise=prior_denoiser(prior, problem, threads),
+    )
+
+
+def needed(method: str, prior: ImagePrior | Denoiser | None) -> ImagePrior | Denoiser:
+    """Return the prior of a method.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    if prior is None:
+        raise UsageError(f"{method} has no prior", "expected one", "give --bundle")
+    return prior
