@@ -107,3 +107,10 @@ def test_a_refusal_ends_both(folder: Path, tmp_path: Path) -> None:
     found = together(*arguments(folder, tmp_path / "out"))
     assert found.returncode != 0
     assert "exists already" in found.stderr and "--overwrite" in found.stderr
+
+
+def test_a_refusal_is_said_once(folder: Path, tmp_path: Path) -> None:
+    found = together("denoise", folder / "nothing.nii.gz", "-o", tmp_path / "out")
+    assert found.returncode != 0
+    assert found.stderr.count("betaplus: error: ") == 1, found.stderr
+    assert not (tmp_path / "out").exists()

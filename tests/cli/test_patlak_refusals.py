@@ -52,6 +52,8 @@ OPTIONS = [
     (("--method", "wls", "--save-draws"), "expected gibbs"),
     (("--t-star", "soon"), "expected auto or seconds"),
     (("--t-star", "1e5"), "leaves 0 of 23 frames"),
+    (("--t-star", -5), "t* is -5 s"),
+    (("--t-star", "nan"), "t* is nan s"),
     (("--t-star", 3100), "leaves 2 of 23 frames"),
     (("--delay", 1e4), "delay 10000 s"),
     (("--level", 0), "level 0 SUV"),
@@ -110,6 +112,44 @@ def overlapping(folder: Path) -> None:
     spoil_json("sub-01_pet.json", FrameDuration=longer)(folder)
 
 
+def edit_list(name: str, place: int, value: float) -> Any:
+    def spoil(folder: Path) -> None:
+        values = json.loads((folder / "sub-01_pet.json").read_text())[name]
+        values[place] = value
+        spoil_json("sub-01_pet.json", **{name: values})(folder)
+
+    return spoil
+
+
+def one_frame_short(folder: Path) -> None:
+    fields = json.loads((folder / "sub-01_pet.json").read_text())
+    short = {name: fields[name][:-1] for name in ("FrameTimesStart", "FrameDuration")}
+    spoil_json("sub-01_pet.json", **short)(folder)
+
+
+def voxel(value: float) -> Any:
+    def spoil(folder: Path) -> None:
+        data = np.array(make_scan().data)
+        data[5, 4, 6, 20] = value
+        write_image(folder / "sub-01_pet.nii.gz", make_scan(data=data))
+
+    return spoil
+
+
+def blood_unit(unit: str | None) -> Any:
+    return spoil_json("sub-01_blood.json", plasma_radioactivity={"Units": unit} if unit else {})
+
+
+def late(folder: Path) -> None:
+    rows = lambda table: [row for row in table if float(row["time"]) > 900]  # noqa: E731
+    Study(folder).edit_rows(folder / "sub-01_blood.tsv", rows)
+
+
+def minutes(folder: Path) -> None:
+    times = lambda text: float(text) / 60  # noqa: E731
+    Study(folder).edit_column(folder / "sub-01_blood.tsv", "time", times)
+
+
 def blank(folder: Path) -> None:
     write_image(folder / "sub-01_pet.nii.gz", make_scan(data=np.zeros(make_scan().shape, "f4")))
 
@@ -120,6 +160,16 @@ SPOILT = [
     (zeros, "nowhere above 0"),
     (not_corrected, "not decay-corrected"),
     (overlapping, "do not overlap"),
+    (edit_list("FrameDuration", 3, -5.0), "frame 4 lasts -5 s; expected positive durations"),
+    (edit_list("FrameTimesStart", 3, 25.0), "not after frame 3; expected frames in order of time"),
+    (one_frame_short, "has 22 values but the image has 23 frames"),
+    (voxel(np.nan), "holds nan at voxel (5, 4, 6) in frame 21"),
+    (voxel(np.inf), "holds inf at voxel (5, 4, 6) in frame 21"),
+    (blood_unit("mm"), "unit 'mm' in Units of plasma_radioactivity of sub-01_blood.json"),
+    (blood_unit("SUV"), "cannot convert SUV to Bq/mL"),
+    (blood_unit(None), "give --blood-unit"),
+    (late, "population:FILE), or make the relative Patlak plot (betaplus patlak --relative)"),
+    (minutes, "check that times are in seconds"),
     (flat, "is a 3-D image"),
     (metabolites, "no parent fraction"),
     (blank, "no voxel that is wanted"),
@@ -135,6 +185,16 @@ def test_data(run_cli: RunCli, copy: Path, tmp_path: Path, spoil: Any, words: st
     out = tmp_path / "out"
     refused(run_cli(*arguments(copy, out, "--method", "wls")), words)
     assert not out.exists()
+
+
+def test_blood_a_thousand_times_too_low_is_remarked(
+    run_cli: RunCli, copy: Path, tmp_path: Path
+) -> None:
+    """Its unit is stated, so that it is taken at its word."""
+    lower = lambda text: float(text) / 1000  # noqa: E731
+    Study(copy).edit_column(copy / "sub-01_blood.tsv", "plasma_radioactivity", lower)
+    code, text, _ = run_cli(*arguments(copy, tmp_path / "out", "--method", "wls", "--no-report"))
+    assert code == 0 and "which is unusual: check Units" in text
 
 
 def test_too_few_frames_after_the_peak(run_cli: RunCli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import tracemalloc
 
@@ -70,3 +71,21 @@ def test_four_times_as_many_frames(tmp_path, monkeypatch, kind):
         peaks.append(peak(image))
     assert peaks[1] < 1.15 * peaks[0] + (40 if kind == "zarr" else 1), peaks
     assert max(peaks) < 60, peaks
+
+
+def test_a_pass_reads_every_chunk_once(tmp_path, monkeypatch):
+    """Of a store whose chunks hold all frames: there are two passes, not one for each frame."""
+    import zarr
+
+    monkeypatch.setattr("betaplus.io.zarr_images._EDGE", 16)
+    image = written(tmp_path, 12, "zarr")
+    read, original = collections.Counter(), zarr.storage.LocalStore.get
+
+    async def get(self, key, *args, **kwargs):
+        read[key] += "/c/" in key
+        return await original(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", get)
+    make_study(image, blood(), t_star=600.0)
+    counts = [n for key, n in read.items() if "/c/" in key]
+    assert len(counts) == 2 * 2 * 6 and set(counts) == {2}

@@ -189,3 +189,42 @@ def denoise(
     path = denoise_report(Path(out))
     if not quiet:
         typer.echo(f"report: {path}")
+
+
+@app.command()
+def patlak(
+    out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="images, ablation, passes, coverage, memory, real or speed; repeatable."
+            "  [default: images]",
+        ),
+    ] = None,
+    realisations: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Noise draws of images at 1/10 of the dose (10); 3 elsewhere."
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under two minutes a part: too little to judge by.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the Patlak methods on simulated bodies and heads that no setting was chosen on.
+
+    images, ablation and passes keep every figure as it is made: a run that was stopped goes on
+    where it was, and several processes that are given the same folder share the work.
+    """
+    from betaplus.pipeline.benchmark.patlak.run import benchmark_patlak
+    from betaplus.report.benchmark.patlak import patlak_report
+
+    benchmark_patlak(
+        out, parts=tuple(part or ("images",)), realisations=realisations, quick=quick,
+        progress=console(quiet),
+    )  # fmt: skip
+    path = patlak_report(Path(out))
+    if not quiet:
+        typer.echo(f"report: {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -16,9 +17,17 @@ from betaplus import __version__
 
 __all__ = ["defect", "mendable", "one_line"]
 
+_PATIENCE = 5.0  # s
+
 
 def mendable(text: str) -> int:
-    """Print what the user can mend as one line and return exit code 2."""
+    """Print what the user can mend as one line and return exit code 2.
+
+    Of processes that torchrun started all meet what the first one does: the others wait, and
+    torchrun ends them when the first has failed. What one of them meets alone it says then.
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0":
+        time.sleep(_PATIENCE)
     print(f"betaplus: error: {' '.join(text.split())}", file=sys.stderr)
     return 2
 

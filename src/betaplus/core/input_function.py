@@ -243,5 +243,6 @@ def _check_curve(
         raise InputError(
             f"{name} is highest in its first sample, at {t[0]:g} s, in {where}",
             "expected samples that cover the rise and the peak",
-            "add early samples or an image-derived curve",
+            "add early samples, give an image-derived or a population's curve (--blood idif:MASK or"
+            " population:FILE), or make the relative Patlak plot (betaplus patlak --relative)",
         )

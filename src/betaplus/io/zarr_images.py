@@ -29,6 +29,7 @@ __all__ = ["LazyZarr", "load_zarr_image", "open_zarr", "write_zarr_image"]
 
 _EDGE = 32  # voxels: edge of a chunk, which holds all frames
 _AT_A_TIME = 256 << 20  # bytes: voxels held while a store is read or written
+_IN_FLIGHT = 2  # chunks decompressed at a time: each is held beside the voxels it goes to
 
 
 class LazyZarr:
@@ -147,8 +148,9 @@ class LazyZarr:
                 planes = slice(low, min(low + depth, z))
                 space = (slice(0, x), slice(0, y), planes)
                 last = min(first + length, stored)
-                values = self._read(array, space, slice(first, last))
-                yield planes, frames, values if kept.size == last - first else values[..., kept]
+                which = None if kept.size == last - first else kept
+                # A slab has no name here: it is gone when its user reads the next one.
+                yield planes, frames, self._read(array, space, slice(first, last), which)
 
     def _open(self) -> Any:
         import zarr
@@ -156,15 +158,25 @@ class LazyZarr:
         with _plain_errors(self.header.path):
             return zarr.open_array(str(self.header.path), path="data", mode="r", zarr_format=3)
 
-    def _read(self, array: Any, space: tuple[slice, ...], frames: slice) -> np.ndarray:
-        """Return a box of stored voxels as float32, with an axis of frames."""
+    def _read(
+        self,
+        array: Any,
+        space: tuple[slice, ...],
+        frames: slice,
+        which: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return a box of stored voxels as float32, with an axis of frames, or of some of them."""
+        import zarr
+
         four = len(self.header.shape) == 4
         shape = [part.stop - part.start for part in (*space, frames)]
         if 0 in shape:
             return np.empty(shape, dtype=np.float32)
-        with _plain_errors(self.header.path), np.errstate(over="ignore"):
+        few = zarr.config.set({"async.concurrency": _IN_FLIGHT})
+        with few, _plain_errors(self.header.path), np.errstate(over="ignore"):
             values = np.asarray(array[(*space, frames) if four else space])
-            return values.reshape(shape).astype(np.float32, copy=False)
+            values = values.reshape(shape).astype(np.float32, copy=False)
+        return values if which is None else values[..., which]
 
 
 def open_zarr(path: str | Path) -> LazyZarr:

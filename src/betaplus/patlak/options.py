@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,17 @@ def t_star_option(t_star: float | str) -> float | None:
     """Return t* [s]; None for ``auto``.
 
     Raises:
-        UsageError: If it is neither that nor a number.
+        UsageError: If it is neither that nor a number from 0 on.
     """
     if t_star == "auto":
         return None
     try:
-        return float(t_star)
+        seconds = float(t_star)
     except ValueError as error:
         raise UsageError(f"t* is {t_star!r}", "expected auto or seconds") from error
+    if not 0.0 <= seconds < math.inf:
+        raise UsageError(f"t* is {seconds:g} s", "expected a time after injection")
+    return seconds
 
 
 def bed_times_option(value: BedTimes | str | Path | None, image: PetImage) -> BedTimes | None:

@@ -65,6 +65,7 @@ def stream_planes(image: PetImage) -> Iterator[tuple[int, slice, np.ndarray]]:
             if not plain:
                 part = part * scale[frames, None, None]
             yield plane, frames, np.ascontiguousarray(part)
+        del voxels, part  # before the next slab is read
 
 
 def survey(image: PetImage, mask: np.ndarray | None, progress: Progress | None = None) -> Survey:

@@ -1,0 +1,169 @@
+"""Settings of methods, looked for on people of whom none is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from betaplus.pipeline.benchmark.patlak.bench import Bench, dose_key
+from betaplus.pipeline.benchmark.patlak.candidates import (
+    CANDIDATES,
+    TUNED,
+    Candidate,
+    run_candidate,
+    start_of,
+)
+from betaplus.pipeline.benchmark.patlak.cases import Subject
+from betaplus.pipeline.benchmark.patlak.search import Found, search
+from betaplus.pipeline.benchmark.patlak.shelf import Task
+
+__all__ = [
+    "LEARNED_TUNED",
+    "QUICK_STEPS",
+    "chosen_learned",
+    "mean_of_rows",
+    "tune",
+    "tuned_settings",
+    "tuning_items",
+    "tuning_name",
+    "tuning_tasks",
+]
+
+LEARNED_TUNED = ("hqs", "red-diff")
+"""Of which the better one is chosen."""
+
+QUICK_STEPS = 3
+"""Of the learned methods in a quick run."""
+
+
+def tuning_name(anatomy: str, dose: float, method: str) -> str:
+    """Return the name of the item that holds the best settings."""
+    return f"tuning/{anatomy}_{dose_key(dose)}_{method}"
+
+
+def tuning_tasks(bench: Bench) -> list[Task]:
+    """Return the tasks that look for settings: one for each anatomy, dose and method."""
+    if not bench.plan.tuned:
+        return []
+    return [
+        Task(name, [name], partial(_tune, bench, anatomy, dose, method))
+        for anatomy in bench.plan.anatomies
+        for dose in bench.plan.doses
+        for method in TUNED
+        if method in bench.plan.methods
+        for name in [tuning_name(anatomy, dose, method)]
+    ]
+
+
+def tuned_settings(bench: Bench, anatomy: str, dose: float, method: str) -> dict[str, Any]:
+    """Return the best settings; none where a method is not tuned."""
+    name = tuning_name(anatomy, dose, method)
+    if bench.plan.quick and method in LEARNED_TUNED:
+        return {"steps": QUICK_STEPS}
+    if not bench.plan.tuned or method not in TUNED:
+        return {}
+    return dict(bench.shelf.get(name)["settings"])
+
+
+def chosen_learned(bench: Bench) -> dict[str, Any]:
+    """Return which learned method is better on the tuning people, and their scores.
+
+    The mean of Ki NRMSE over anatomies and doses, with the best settings of each, where all of them
+    were tuned; ``cells`` is how many anatomies and doses those are.
+    """
+    plan = bench.plan
+    names = [name for name in LEARNED_TUNED if name in plan.methods]
+    cells = [
+        [bench.shelf.get(item)["score"] for item in items]
+        for anatomy in plan.anatomies
+        for dose in plan.doses
+        for items in [[tuning_name(anatomy, dose, name) for name in names]]
+        if plan.tuned and all(bench.shelf.has(item) for item in items)
+    ]
+    means = dict(zip(names, [sum(x) / len(cells) for x in zip(*cells, strict=True)], strict=False))
+    method = min(means, key=lambda name: means[name]) if means else (names or [None])[0]
+    return {"method": method, "scores": means, "cells": len(cells)}
+
+
+def tuning_items(bench: Bench) -> list[dict[str, Any]]:
+    """Return what was found, without the trials."""
+    names = [name for task in tuning_tasks(bench) for name in task.makes]
+    return [{k: v for k, v in bench.shelf.get(n).items() if k != "trials"} for n in names]
+
+
+def tune(
+    bench: Bench,
+    name: str,
+    about: Mapping[str, Any],
+    score: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    candidate: Candidate,
+    priors: Sequence[str] = (),
+) -> None:
+    """Look for the best settings and write them as an item; trials are kept as they are made.
+
+    Args:
+        bench: The bench.
+        name: Of the item.
+        about: What else is in it.
+        score: Of settings; what `mean_of_rows` returns.
+        candidate: What is varied, and from where.
+        priors: Names of the priors to try; the best is the setting ``prior``.
+    """
+    trials_name = f"trials/{name}"
+    trials = bench.shelf.get(trials_name)["trials"] if bench.shelf.has(trials_name) else []
+
+    def ask(settings: Mapping[str, Any]) -> float:
+        for trial in trials:
+            if trial["settings"] == settings:
+                return float(trial["score"])
+        found = score(settings)
+        trials.append({"settings": dict(settings), **found})
+        bench.shelf.put(trials_name, {"trials": trials})
+        return float(found["score"])
+
+    found: list[tuple[Found, dict[str, Any]]] = []
+    for more in [{"prior": prior} for prior in priors] or [{}]:
+        part = partial(_ask_with, ask, more)
+        found.append(
+            (search(part, start_of(candidate), candidate.axes, rounds=candidate.rounds), more)
+        )
+    best, more = min(found, key=lambda pair: pair[0].score)
+    item = {
+        **about, "settings": {**best.settings, **more}, "score": best.score,
+        "bracketed": best.bracketed, "trials": trials,
+    }  # fmt: skip
+    bench.shelf.put(name, item)
+
+
+def _ask_with(
+    ask: Callable[[Mapping[str, Any]], float], more: Mapping[str, Any], settings: Mapping[str, Any]
+) -> float:
+    return ask({**settings, **more})
+
+
+def _tune(bench: Bench, anatomy: str, dose: float, method: str) -> None:
+    subject = Subject(anatomy=anatomy, number=0, tuning=True)
+    about = {"anatomy": anatomy, "dose": dose, "method": method, "seed": subject.seed}
+
+    def score(settings: Mapping[str, Any]) -> dict[str, Any]:
+        rows = []
+        for draw in range(bench.plan.tuning_draws):
+            case = bench.case(subject, dose, draw, method)
+            fit = run_candidate(case.study, method, settings, seed=draw)
+            rows.append(bench.person(subject)[1].score(fit.maps))
+        return mean_of_rows(rows)
+
+    candidate = CANDIDATES[method]
+    name = tuning_name(anatomy, dose, method)
+    tune(bench, name, about, score, candidate, candidate.priors.get(anatomy, ()))
+
+
+def mean_of_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return means over draws: ``score`` (Ki NRMSE), ``V0`` (its NRMSE), ``recovery``."""
+    hot = [x["recovery"] for row in rows for x in row["lesions"] if x["hot"]]
+    return {
+        "score": sum(row["Ki"]["nrmse"] for row in rows) / len(rows),
+        "V0": sum(row["V0"]["nrmse"] for row in rows) / len(rows),
+        "recovery": sum(hot) / len(hot) if hot else None,
+    }
