@@ -107,7 +107,7 @@ def test_files_load(tmp_path, tracer):
     table = betaplus.load_tacs(paths["tacs"])
     blood = betaplus.load_blood(paths["blood"])
     profile = PROFILES[tracer]
-    assert table.frames == profile.frames and table.tracer.radionuclide in ("F18", "C11")
+    assert table.frames == profile.frames and table.tracer.radionuclide in ("F18", "C11", "Cu62")
     assert table.unit == "Bq/mL" and table.decay_corrected_to == 0.0 and not table.remarks
     end = float(profile.frames.end[-1])
     response = InputResponse(blood.curve(end), profile.frames, profile.tracer.half_life)

@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from betaplus.core.errors import UsageError
-from betaplus.core.frames import FrameTiming
 from betaplus.core.tracer import Tracer
 from betaplus.simulation.input_functions import BloodProfile
+from betaplus.simulation.pair_tracers import PAIR_PROFILES
+from betaplus.simulation.tracer_profile import (
+    Quantiles,
+    RegionKinetics,
+    TracerProfile,
+    head_regions,
+    tissue,
+)
 
 __all__ = ["PROFILES", "Quantiles", "RegionKinetics", "TracerProfile", "find_profile"]
-
-Quantiles = tuple[float, float, float]
-"""The 5, 50 and 95 % quantiles of a parameter over people."""
-
-
-@dataclass(frozen=True)
-class RegionKinetics:
-    """A region's tissue, and factors on that tissue's parameters."""
-
-    tissue: str
-    factors: Mapping[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TracerProfile:
-    """Everything that simulating a tracer needs.
-
-    Attributes:
-        tracer: Radionuclide, half-life and name.
-        durations: Frame durations from injection [s].
-        activity: Injected activity [Bq].
-        weight: Body weight [kg].
-        delay: Range of the arrival at the brain after the blood sampler [s].
-        blood: Population values of the blood curves.
-        tissues: Tissue to parameter to quantiles; K1 [mL/cm3/min], k2, k3, k4 [1/min], VB.
-        regions: Region name to kinetics.
-    """
-
-    tracer: Tracer
-    durations: tuple[float, ...]
-    activity: float
-    weight: float
-    delay: tuple[float, float]
-    blood: BloodProfile
-    tissues: Mapping[str, Mapping[str, Quantiles]]
-    regions: Mapping[str, RegionKinetics]
-
-    @property
-    def frames(self) -> FrameTiming:
-        """Frame timing from TimeZero = injection."""
-        return FrameTiming.from_durations(self.durations)
-
-    @property
-    def activity_per_gram(self) -> float:
-        """1 SUV [Bq/mL]."""
-        return self.activity / (1000.0 * self.weight)
 
 
 def find_profile(name: str) -> TracerProfile:
@@ -69,38 +27,6 @@ def find_profile(name: str) -> TracerProfile:
     if found is None:
         raise UsageError(f"tracer {name!r} is unknown", f"expected one of {', '.join(PROFILES)}")
     return found
-
-
-def _tissue(
-    K1: Quantiles, k2: Quantiles, k3: Quantiles, k4: Quantiles, VB: Quantiles
-) -> dict[str, Quantiles]:
-    return {"K1": K1, "k2": k2, "k3": k3, "k4": k4, "VB": VB}
-
-
-def _regions(factors: Mapping[str, Mapping[str, float]]) -> dict[str, RegionKinetics]:
-    tissue = {
-        "SoftTissue": "muscle",
-        "Skull": "bone",
-        "CSF": "csf",
-        "Ventricles": "csf",
-        "WhiteMatter": "white matter",
-        "CerebellarWhite": "white matter",
-        "VenousSinus": "vessel",
-        "CarotidArtery": "vessel",
-    }
-    grey = (
-        "FrontalCortex",
-        "ParietalCortex",
-        "TemporalCortex",
-        "OccipitalCortex",
-        "Caudate",
-        "Putamen",
-        "Thalamus",
-        "CerebellarCortex",
-        "Brainstem",
-    )
-    tissue |= dict.fromkeys(grey, "grey matter")
-    return {name: RegionKinetics(kind, factors.get(name, {})) for name, kind in tissue.items()}
 
 
 _FDG_FRAMES = (*[5.0] * 12, *[15.0] * 4, *[60.0] * 6, *[120.0] * 5, *[180.0] * 4, *[300.0] * 4)
@@ -126,42 +52,42 @@ _FDG = TracerProfile(
         blood_ratio=(0.86, 0.93),
     ),
     tissues={
-        "grey matter": _tissue(
+        "grey matter": tissue(
             (0.096, 0.119, 0.158),
             (0.080, 0.163, 0.257),
             (0.064, 0.108, 0.165),
             (0.005, 0.012, 0.018),
             (0.022, 0.027, 0.037),
         ),
-        "white matter": _tissue(
+        "white matter": tissue(
             (0.071, 0.082, 0.104),
             (0.073, 0.136, 0.198),
             (0.053, 0.090, 0.138),
             (0.005, 0.010, 0.016),
             (0.013, 0.017, 0.021),
         ),
-        "muscle": _tissue(
+        "muscle": tissue(
             (0.026, 0.044, 0.072),
             (0.19, 0.30, 0.57),
             (0.017, 0.026, 0.034),
             (0.009, 0.014, 0.022),
             (0.0005, 0.003, 0.024),
         ),
-        "bone": _tissue(
+        "bone": tissue(
             (0.020, 0.030, 0.045),
             (0.20, 0.30, 0.45),
             (0.010, 0.016, 0.026),
             (0.005, 0.010, 0.020),
             (0.02, 0.03, 0.045),
         ),
-        "csf": _tissue(
+        "csf": tissue(
             (0.008, 0.012, 0.018),
             (0.03, 0.05, 0.08),
             (0.001, 0.002, 0.004),
             (0.005, 0.010, 0.020),
             (0.01, 0.015, 0.022),
         ),
-        "vessel": _tissue(
+        "vessel": tissue(
             (0.05, 0.08, 0.12),
             (0.08, 0.15, 0.25),
             (0.02, 0.04, 0.08),
@@ -169,7 +95,7 @@ _FDG = TracerProfile(
             (0.80, 0.86, 0.92),
         ),
     },
-    regions=_regions(
+    regions=head_regions(
         {
             "Caudate": {"K1": 1.05, "k3": 1.05},
             "Putamen": {"K1": 1.10, "k3": 1.05},
@@ -202,42 +128,42 @@ _PBR28 = TracerProfile(
         parent=(0.93, 1.7, 8.5),
     ),
     tissues={
-        "grey matter": _tissue(
+        "grey matter": tissue(
             (0.100, 0.135, 0.190),
             (0.060, 0.088, 0.130),
             (0.030, 0.055, 0.100),
             (0.028, 0.043, 0.065),
             (0.035, 0.050, 0.070),
         ),
-        "white matter": _tissue(
+        "white matter": tissue(
             (0.045, 0.060, 0.085),
             (0.038, 0.055, 0.080),
             (0.025, 0.045, 0.080),
             (0.028, 0.043, 0.065),
             (0.015, 0.022, 0.032),
         ),
-        "muscle": _tissue(
+        "muscle": tissue(
             (0.020, 0.035, 0.060),
             (0.04, 0.07, 0.12),
             (0.03, 0.05, 0.09),
             (0.02, 0.035, 0.06),
             (0.01, 0.02, 0.04),
         ),
-        "bone": _tissue(
+        "bone": tissue(
             (0.03, 0.05, 0.08),
             (0.04, 0.06, 0.10),
             (0.03, 0.06, 0.10),
             (0.02, 0.035, 0.06),
             (0.02, 0.03, 0.045),
         ),
-        "csf": _tissue(
+        "csf": tissue(
             (0.010, 0.015, 0.022),
             (0.03, 0.05, 0.08),
             (0.005, 0.010, 0.020),
             (0.02, 0.04, 0.07),
             (0.01, 0.015, 0.022),
         ),
-        "vessel": _tissue(
+        "vessel": tissue(
             (0.06, 0.10, 0.15),
             (0.06, 0.09, 0.13),
             (0.05, 0.09, 0.15),
@@ -245,7 +171,7 @@ _PBR28 = TracerProfile(
             (0.80, 0.86, 0.92),
         ),
     },
-    regions=_regions(
+    regions=head_regions(
         {
             "Thalamus": {"K1": 1.15, "k3": 1.15},
             "Brainstem": {"K1": 1.02, "k3": 1.20},
@@ -256,5 +182,5 @@ _PBR28 = TracerProfile(
     ),
 )
 
-PROFILES: dict[str, TracerProfile] = {"FDG": _FDG, "PBR28": _PBR28}
-"""Tracer name to profile: FDG is (nearly) irreversible, PBR28 reversible."""
+PROFILES: dict[str, TracerProfile] = {"FDG": _FDG, "PBR28": _PBR28, **PAIR_PROFILES}
+"""Tracer name to profile: FDG is (nearly) irreversible, PBR28 reversible; then those of pairs."""
