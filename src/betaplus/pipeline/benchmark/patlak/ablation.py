@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.progress import Progress
+from betaplus.pipeline.benchmark.gate import gate_lines
 from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.patlak.candidates import (
     CANDIDATES,
@@ -21,12 +22,10 @@ from betaplus.pipeline.benchmark.patlak.candidates import (
     run_candidate,
 )
 from betaplus.pipeline.benchmark.patlak.cases import KINDS, Subject
-from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE, ablation_gates, gate_lines
+from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE, ablation_gates
 from betaplus.pipeline.benchmark.patlak.images import about_plan
 from betaplus.pipeline.benchmark.patlak.scoring import subjects_of
-from betaplus.pipeline.benchmark.patlak.search import Axis
 from betaplus.pipeline.benchmark.patlak.separate import VARIANTS, run_variant
-from betaplus.pipeline.benchmark.patlak.shelf import Task, work_through
 from betaplus.pipeline.benchmark.patlak.summary import select
 from betaplus.pipeline.benchmark.patlak.table import at_dose_lines, quick_warning
 from betaplus.pipeline.benchmark.patlak.tuning import (
@@ -38,6 +37,8 @@ from betaplus.pipeline.benchmark.patlak.tuning import (
     tuning_tasks,
 )
 from betaplus.pipeline.benchmark.patlak.writing import write_part
+from betaplus.pipeline.benchmark.search import Axis
+from betaplus.pipeline.benchmark.shelf import Task, work_through
 
 __all__ = ["ablation_table", "benchmark_ablation"]
 

@@ -11,7 +11,7 @@ from betaplus.patlak.method import METHODS, UNWEIGHTED
 from betaplus.pipeline.benchmark.patlak.cases import DOSES, Case, Subject, draw_subject, make_case
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
 from betaplus.pipeline.benchmark.patlak.scores import Targets
-from betaplus.pipeline.benchmark.patlak.shelf import Shelf
+from betaplus.pipeline.benchmark.shelf import Shelf
 from betaplus.simulation.dynamic_study.study import PatlakStudy
 
 __all__ = ["Bench", "Plan", "dose_key", "plan_of"]

@@ -18,11 +18,12 @@ from betaplus.patlak.method import LEARNED
 from betaplus.patlak.options import method_settings
 from betaplus.patlak.prior_choice import PriorChoice, choose_prior
 from betaplus.patlak.study import Study
-from betaplus.pipeline.benchmark.patlak.search import Axis
+from betaplus.pipeline.benchmark.search import Axis
 
 __all__ = [
     "CANDIDATES",
     "DRAWN",
+    "MOST_DRAWS",
     "TUNED",
     "Candidate",
     "load_prior",
@@ -83,7 +84,10 @@ TUNED = tuple(name for name, one in CANDIDATES.items() if one.axes)
 """Methods that are tuned."""
 
 DRAWN = ("gibbs",)
-"""Methods that take so long that they see one draw a dose."""
+"""Methods that are judged by their draws."""
+
+MOST_DRAWS = {"gibbs": 1, "red-diff": 3}
+"""Methods that take long, to the noise draws a dose that they see at most."""
 
 
 def run_candidate(

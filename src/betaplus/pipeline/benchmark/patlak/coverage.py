@@ -31,7 +31,6 @@ from betaplus.pipeline.benchmark.patlak.coverage_summary import (
     spread_over_error,
 )
 from betaplus.pipeline.benchmark.patlak.coverage_table import coverage_table
-from betaplus.pipeline.benchmark.patlak.shelf import Shelf, Task, work_through
 from betaplus.pipeline.benchmark.patlak.small_measures import (
     GAUSSIAN,
     MAPS,
@@ -39,6 +38,7 @@ from betaplus.pipeline.benchmark.patlak.small_measures import (
     measure_person,
 )
 from betaplus.pipeline.benchmark.patlak.writing import write_part
+from betaplus.pipeline.benchmark.shelf import Shelf, Task, work_through
 from betaplus.simulation.dynamic_study.study import FIRST_TEST, FIRST_TUNING
 
 __all__ = ["REGIONS", "benchmark_coverage", "summary"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from betaplus.patlak.method import LEARNED, METHODS
-from betaplus.pipeline.benchmark.denoise.targets import verdict
+from betaplus.pipeline.benchmark.gate import Gate
 from betaplus.pipeline.benchmark.patlak.summary import Row, select, summarise
 
 __all__ = [
@@ -19,10 +18,8 @@ __all__ = [
     "GATED_DOSE",
     "OVER_GAUSSIAN",
     "SPREAD",
-    "Gate",
     "ablation_gates",
     "best_classical",
-    "gate_lines",
     "image_gates",
     "spread_ratios",
 ]
@@ -44,33 +41,6 @@ SPREAD = (0.8, 1.25)
 
 _GAUSSIAN = "gaussian"
 _CLASSICAL = tuple(name for name in METHODS if name not in LEARNED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """A figure and its target.
-
-    Attributes:
-        name: What it is.
-        found: The figure; NaN where it was not measured.
-        target: What it is held against.
-        least: Whether it is to be large.
-    """
-
-    name: str
-    found: float
-    target: float
-    least: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """``pass``, ``short`` or ``not measured``."""
-        return verdict(self.found, self.target, least=self.least)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what JSON knows."""
-        known = {**asdict(self), "verdict": self.verdict}
-        return known | ({"found": None} if math.isnan(self.found) else {})
 
 
 def image_gates(result: Mapping[str, Any]) -> list[Gate]:
@@ -171,17 +141,6 @@ def ablation_gates(result: Mapping[str, Any]) -> list[Gate]:
         for name, value in means.items()
         if name != result["full"]
     ]
-
-
-def gate_lines(gates: Iterable[Gate]) -> list[str]:
-    """Return gates as a Markdown table."""
-    lines = ["| what has a target | found | target | |", "|---" * 4 + "|"]
-    for gate in gates:
-        sign = "at least" if gate.least else "at most"
-        lines.append(
-            f"| {gate.name} | {gate.found:.3f} | {sign} {gate.target:g} | {gate.verdict} |"
-        )
-    return lines
 
 
 def _worst_over_gaussian(rows: Sequence[Row], chosen: str) -> tuple[float, str]:

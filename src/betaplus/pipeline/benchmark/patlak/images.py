@@ -17,11 +17,11 @@ from betaplus.pipeline.benchmark.patlak.scoring import (
     score_tasks,
     subjects_of,
 )
-from betaplus.pipeline.benchmark.patlak.shelf import work_through
 from betaplus.pipeline.benchmark.patlak.slices import write_slices
 from betaplus.pipeline.benchmark.patlak.table import images_table
 from betaplus.pipeline.benchmark.patlak.tuning import chosen_learned, tuning_items, tuning_tasks
 from betaplus.pipeline.benchmark.patlak.writing import part_file, write_part
+from betaplus.pipeline.benchmark.shelf import work_through
 
 __all__ = ["about_plan", "benchmark_images"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from betaplus.pipeline.benchmark.patlak.gates import Gate, gate_lines
+from betaplus.pipeline.benchmark.gate import Gate, gate_lines
 
 __all__ = ["MOST_GROWTH", "frames_growth", "memory_gates", "memory_table", "voxel_bytes"]
 

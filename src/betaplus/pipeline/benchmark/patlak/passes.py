@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.progress import Progress
+from betaplus.pipeline.benchmark.gate import gate_lines
 from betaplus.pipeline.benchmark.patlak.bench import Bench, plan_of
 from betaplus.pipeline.benchmark.patlak.candidates import DRAWN
-from betaplus.pipeline.benchmark.patlak.gates import (
-    GATED_DOSE,
-    best_classical,
-    gate_lines,
-    image_gates,
-)
+from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE, best_classical, image_gates
 from betaplus.pipeline.benchmark.patlak.images import about_plan
 from betaplus.pipeline.benchmark.patlak.scoring import (
     columns_of,
@@ -24,10 +20,10 @@ from betaplus.pipeline.benchmark.patlak.scoring import (
     score_tasks,
     subjects_of,
 )
-from betaplus.pipeline.benchmark.patlak.shelf import work_through
 from betaplus.pipeline.benchmark.patlak.table import at_dose_lines, quick_warning, region_lines
 from betaplus.pipeline.benchmark.patlak.tuning import chosen_learned, tuning_tasks
 from betaplus.pipeline.benchmark.patlak.writing import write_part
+from betaplus.pipeline.benchmark.shelf import work_through
 from betaplus.simulation.dynamic_study.protocol import PASSES
 
 __all__ = ["benchmark_passes", "passes_table"]

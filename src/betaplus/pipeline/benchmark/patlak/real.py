@@ -17,7 +17,7 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.core.tracer import Tracer
 from betaplus.io.derivatives import write_blood, write_image
 from betaplus.io.nifti import open_nifti
-from betaplus.pipeline.benchmark.patlak.gates import Gate, gate_lines
+from betaplus.pipeline.benchmark.gate import Gate, gate_lines
 from betaplus.pipeline.benchmark.patlak.real_cases import RealCurve, independent, real_cases
 from betaplus.pipeline.benchmark.patlak.writing import write_part
 from betaplus.pipeline.benchmark.tracer_studies import data_folder

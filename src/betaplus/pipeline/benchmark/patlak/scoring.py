@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan, dose_key
-from betaplus.pipeline.benchmark.patlak.candidates import DRAWN, TUNED, run_candidate
+from betaplus.pipeline.benchmark.patlak.candidates import MOST_DRAWS, TUNED, run_candidate
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
-from betaplus.pipeline.benchmark.patlak.shelf import Task
 from betaplus.pipeline.benchmark.patlak.slices import SHOWN, keep_slice
 from betaplus.pipeline.benchmark.patlak.tuning import LEARNED_TUNED, tuned_settings, tuning_name
+from betaplus.pipeline.benchmark.shelf import Task
 
 __all__ = [
     "DEFAULTS",
@@ -26,6 +26,8 @@ __all__ = [
 
 DEFAULTS = " (defaults)"
 """What the name of a learned method ends in that was not tuned."""
+
+_DEFAULT_DRAWS = 3  # noise draws a dose that these see at most
 
 
 def subjects_of(plan: Plan, protocol: str = "dynamic") -> list[Subject]:
@@ -98,7 +100,8 @@ def _items(plan: Plan, draw: int) -> list[tuple[float, int, str]]:
         for dose in plan.doses
         if draw < plan.draws(dose)
         for column in columns_of(plan)
-        if draw == 0 or column not in DRAWN
+        if draw < MOST_DRAWS.get(column.removesuffix(DEFAULTS), draw + 1)
+        if not column.endswith(DEFAULTS) or draw < _DEFAULT_DRAWS
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from betaplus.io.atomic import atomic_path
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.scores import Targets
-from betaplus.pipeline.benchmark.patlak.shelf import Shelf
+from betaplus.pipeline.benchmark.shelf import Shelf
 
 __all__ = ["SHOWN", "TRUTH", "keep_slice", "shown_plane", "write_slices"]
 

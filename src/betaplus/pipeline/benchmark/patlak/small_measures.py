@@ -17,12 +17,12 @@ from betaplus.generative.image_prior import ImagePrior
 from betaplus.patlak.gibbs import Gibbs
 from betaplus.patlak.noise_map import noise_correlation, noise_map
 from betaplus.patlak.problem import PatlakProblem
+from betaplus.patlak.region_noise import mean_noise
 from betaplus.patlak.smoothed import Gaussian
 from betaplus.patlak.tv import Tv
 from betaplus.pipeline.benchmark.patlak.cases import DOSES, make_case
 from betaplus.pipeline.benchmark.patlak.small_regions import (
     Region,
-    mean_noise,
     means,
     regions_of,
     structure,
@@ -131,13 +131,14 @@ def _outputs(
     variance = noise_map(problem)
     correlation = noise_correlation(problem, variance)
     s2 = variance.numpy()
-    plain = mean_noise(problem, s2, correlation, regions)
+    weights = [region.inside for region in regions]
+    plain = mean_noise(problem, s2, correlation, weights)
     least = problem.least_squares().numpy()
     found = {"wls": (least, means(least, regions), plain)}
     for strength in GAUSSIAN:
         maps = Gaussian(Gaussian.Settings(strength=strength)).fit(problem)
         u, fwhm = maps.u.numpy(), float(maps.found["fwhm"])
-        sd = mean_noise(problem, s2, correlation, regions, fwhm)
+        sd = mean_noise(problem, s2, correlation, weights, fwhm)
         found[f"gaussian {strength:g}"] = (u, means(u, regions), sd)
     if box % plan.rarely == 0:
         u = Tv().fit(problem).u.numpy()

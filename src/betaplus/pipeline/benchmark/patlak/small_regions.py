@@ -13,13 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from betaplus.core.seeds import generator
-from betaplus.patlak.noise_map import NoiseCorrelation
-from betaplus.patlak.problem import PatlakProblem
-from betaplus.physics.blur import GaussianBlur
 from betaplus.simulation.dynamic_study.kinetics import NOTHING
 from betaplus.simulation.dynamic_study.study import PatlakStudy
 
-__all__ = ["KINDS", "LEAST_VOLUME", "Region", "mean_noise", "means", "regions_of", "structure"]
+__all__ = ["KINDS", "LEAST_VOLUME", "Region", "means", "regions_of", "structure"]
 
 KINDS = ("organ", "sphere", "lesion")
 
@@ -87,39 +84,6 @@ def regions_of(study: PatlakStudy, mask: np.ndarray, item: int) -> list[Region]:
     return [region for region in found if region.inside.sum() >= least]
 
 
-def mean_noise(
-    problem: PatlakProblem,
-    variance: np.ndarray,
-    correlation: NoiseCorrelation,
-    regions: Sequence[Region],
-    fwhm: float = 0.0,
-) -> np.ndarray:
-    r"""Return the SD of regions' means of u by least squares, shape (N, 2) [SUV].
-
-    With w the weights of a mean and noise white noise through a Gaussian g, over its own SD s,
-    :math:`\mathrm{var} = M^{-1} |g * (s\,w)|^2 / |g|^2`; a filter of maps goes to the weights.
-
-    Args:
-        problem: The scan.
-        variance: s^2, shape (X, Y, Z) [SUV^2].
-        correlation: Of the noise.
-        regions: The regions.
-        fwhm: Of a Gaussian that the maps have passed, full width at half maximum [mm].
-    """
-    mask = problem.mask.numpy().astype(np.float32)
-    filtered = GaussianBlur(problem.shape, problem.voxel, fwhm) if fwhm > 0.0 else None
-    s = np.sqrt(variance)
-    sums = []
-    for region in regions:
-        w = region.inside / region.inside.sum()
-        if filtered is not None:
-            share = np.maximum(filtered.forward(mask), 1e-6)
-            w = mask * filtered.forward((w / share).astype(np.float32))
-        sums.append(_power(w * s, correlation))
-    gains = np.stack([np.diag(np.linalg.inv(m)) for m in np.moveaxis(problem.normal.numpy(), 2, 0)])
-    return np.sqrt(np.outer(sums, gains.mean(0)))
-
-
 def structure(region: Region, image: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return what of a map tells how far uptake moved across the border of a region.
 
@@ -159,14 +123,3 @@ def structure(region: Region, image: np.ndarray, labels: np.ndarray) -> dict[str
 def means(u: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
     """Return the mean of each region, shape (N, 2) of maps (2, X, Y, Z)."""
     return np.stack([u[:, r.inside].mean(1, dtype=np.float64) for r in regions])
-
-
-def _power(weights: np.ndarray, correlation: NoiseCorrelation) -> float:
-    """Return the sum of squares of weights through the noise's Gaussian of power 1."""
-    sigma = [s / v for s, v in zip(correlation.sigma, correlation.voxel, strict=True)]
-    padded = [n + 2 * int(np.ceil(4.0 * s)) for n, s in zip(weights.shape, sigma, strict=True)]
-    waves = np.abs(np.fft.fftn(weights, padded, axes=(0, 1, 2))) ** 2
-    for axis, (n, s) in enumerate(zip(padded, sigma, strict=True)):
-        line = np.exp(-((2.0 * np.pi * s * np.fft.fftfreq(n)) ** 2))
-        waves = waves * (line / line.mean()).reshape([-1 if a == axis else 1 for a in range(3)])
-    return float(waves.mean())

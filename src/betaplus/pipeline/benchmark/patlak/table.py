@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from betaplus.pipeline.benchmark.denoise.targets import dose_name
-from betaplus.pipeline.benchmark.patlak.gates import (
-    GATED_DOSE,
-    SPREAD,
-    gate_lines,
-    image_gates,
-    spread_ratios,
-)
+from betaplus.pipeline.benchmark.gate import gate_lines
+from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE, SPREAD, image_gates, spread_ratios
 from betaplus.pipeline.benchmark.patlak.summary import Row, region_spread, select, summarise
 
 __all__ = ["at_dose_lines", "images_table", "quick_warning", "region_lines"]
@@ -197,7 +192,8 @@ def _tuning_words(result: Mapping[str, Any]) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in chosen["scores"].items())
     seeds = ", ".join(f"{t['anatomy']} {t['seed']}" for t in result["tuned_on"])
     return (
-        f"Settings: tuned for each dose and anatomy on other people (seeds: {seeds}), unless a name"
+        f"Settings: tuned on other people (seeds: {seeds}) for each anatomy, those of classical"
+        " methods for each dose too and those of learned ones at 1/10, unless a name"
         f" says defaults. Chosen there by Ki NRMSE over all doses: *{chosen['method']}* ({scores})."
     )
 

@@ -15,8 +15,9 @@ from betaplus.pipeline.benchmark.patlak.candidates import (
     start_of,
 )
 from betaplus.pipeline.benchmark.patlak.cases import Subject
-from betaplus.pipeline.benchmark.patlak.search import Found, search
-from betaplus.pipeline.benchmark.patlak.shelf import Task
+from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
+from betaplus.pipeline.benchmark.search import Found, search
+from betaplus.pipeline.benchmark.shelf import Task
 
 __all__ = [
     "LEARNED_TUNED",
@@ -38,8 +39,13 @@ QUICK_STEPS = 3
 
 
 def tuning_name(anatomy: str, dose: float, method: str) -> str:
-    """Return the name of the item that holds the best settings."""
-    return f"tuning/{anatomy}_{dose_key(dose)}_{method}"
+    """Return the name of the item that holds the best settings.
+
+    Classical methods are tuned at every dose; the settings of learned ones are in units of the
+    noise, and those of 1/10 serve all doses.
+    """
+    at = GATED_DOSE if method in LEARNED_TUNED else dose
+    return f"tuning/{anatomy}_{dose_key(at)}_{method}"
 
 
 def tuning_tasks(bench: Bench) -> list[Task]:
@@ -47,12 +53,15 @@ def tuning_tasks(bench: Bench) -> list[Task]:
     if not bench.plan.tuned:
         return []
     return [
-        Task(name, [name], partial(_tune, bench, anatomy, dose, method))
-        for anatomy in bench.plan.anatomies
-        for dose in bench.plan.doses
-        for method in TUNED
-        if method in bench.plan.methods
-        for name in [tuning_name(anatomy, dose, method)]
+        Task(tuning_name(*item), [tuning_name(*item)], partial(_tune, bench, *item))
+        for item in [
+            (anatomy, dose, method)
+            for anatomy in bench.plan.anatomies
+            for dose in bench.plan.doses
+            for method in TUNED
+            if method in bench.plan.methods
+            if dose == GATED_DOSE or method not in LEARNED_TUNED
+        ]
     ]
 
 
@@ -69,16 +78,15 @@ def tuned_settings(bench: Bench, anatomy: str, dose: float, method: str) -> dict
 def chosen_learned(bench: Bench) -> dict[str, Any]:
     """Return which learned method is better on the tuning people, and their scores.
 
-    The mean of Ki NRMSE over anatomies and doses, with the best settings of each, where all of them
-    were tuned; ``cells`` is how many anatomies and doses those are.
+    The mean of Ki NRMSE over anatomies, with the best settings of each, where all of them were
+    tuned; ``cells`` is how many anatomies those are.
     """
     plan = bench.plan
     names = [name for name in LEARNED_TUNED if name in plan.methods]
     cells = [
         [bench.shelf.get(item)["score"] for item in items]
         for anatomy in plan.anatomies
-        for dose in plan.doses
-        for items in [[tuning_name(anatomy, dose, name) for name in names]]
+        for items in [[tuning_name(anatomy, GATED_DOSE, name) for name in names]]
         if plan.tuned and all(bench.shelf.has(item) for item in items)
     ]
     means = dict(zip(names, [sum(x) / len(cells) for x in zip(*cells, strict=True)], strict=False))
