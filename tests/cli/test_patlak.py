@@ -102,11 +102,18 @@ def test_files_sidecars_and_report(run_cli: RunCli, folder: Path, tmp_path: Path
         assert words in page
     assert page.count("data:image/png;base64,") == 4 and page.count("<svg") == 3
     rows = (tmp_path / "sub-01_model-Patlak_kinpar.tsv").read_text().splitlines()
-    assert rows[0].split("\t") == ["region", "volume_ml", "Ki", "V0"]
-    low = rows[1].split("\t")
+    low = dict(zip(rows[0].split("\t"), rows[1].split("\t"), strict=True))
+    ends = ("", "-sd", "-q05", "-q95", "-maps")
+    assert list(low) == ["region", "volume_ml", *(name + e for name in ("Ki", "V0") for e in ends)]
     part = read(tmp_path, "Ki")[1:, :, :5]
-    assert low[0] == "low" and float(low[2]) == pytest.approx(part.mean(), rel=1e-5)
-    assert float(low[1]) == pytest.approx(part.size * 0.064)
+    assert low["region"] == "low"
+    assert float(low["Ki-maps"]) == pytest.approx(part.mean(), rel=1e-5)
+    assert float(low["volume_ml"]) == pytest.approx(part.size * 0.064)
+    true = truth()[0][1:, :, :5].mean()
+    assert abs(float(low["Ki"]) - true) < 3.0 * float(low["Ki-sd"])
+    assert "90 % interval" in page and "Ki of maps" in page
+    fields = json.loads((tmp_path / "sub-01_model-Patlak_kinpar.json").read_text())
+    assert fields["Ki-maps"]["Units"] == fields["Ki-q05"]["Units"] == "mL/cm3/min"
     run = json.loads((tmp_path / "sub-01_patlak_run.json").read_text())
     assert run["frames_used"] == list(range(15, 23)) and run["blocks_done"] == 1
     assert np.mean(run["frames"]["weight"]) == pytest.approx(1.0, rel=1e-4)
@@ -140,8 +147,9 @@ def test_draws(run_cli: RunCli, folder: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(draws.std(1, ddof=1), std, rtol=1e-3, atol=1e-8)
     lines = (tmp_path / "sub-01_model-Patlak_kinpar.tsv").read_text().splitlines()
     row = dict(zip(lines[0].split("\t"), lines[1].split("\t"), strict=True))
-    of_region = draws[voxel[:, 2] < 5].mean(0)
-    assert float(row["Ki-sd"]) == pytest.approx(of_region.std(ddof=1), rel=1e-3)
+    of_region = draws[voxel[:, 2] < 5].mean()
+    assert float(row["Ki-maps"]) == pytest.approx(of_region, rel=1e-3)
+    assert float(row["Ki-q05"]) < float(row["Ki"]) < float(row["Ki-q95"])  # not of the draws
 
 
 def test_relative_with_blood_that_begins_late(

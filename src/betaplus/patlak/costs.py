@@ -18,8 +18,8 @@ __all__ = ["plan_memory"]
 # Bytes, measured on volumes of 0.9 and 4.3 million voxels, all in the mask, and rounded up.
 _PROGRAM = 400 << 20
 _VOXEL = {
-    "ls": 75,
-    "wls": 75,
+    "ls": 100,
+    "wls": 100,
     "nnls": 105,
     "gaussian": 95,
     "nlm": 100,

@@ -14,6 +14,7 @@ from betaplus.core.units import PARAMETER_UNITS
 from betaplus.io.atomic import atomic_path
 from betaplus.io.derivatives import write_map, write_table
 from betaplus.patlak.fitting import PatlakFit
+from betaplus.pipeline.patlak.regions import ESTIMATE
 from betaplus.pipeline.patlak.request import Names
 
 __all__ = ["map_unit", "write_draws", "write_maps", "write_regions"]
@@ -94,9 +95,10 @@ def write_regions(
     """
     fields: dict[str, Any] = {"Sources": [image.source.name] if image.source else []}
     for label in columns:
-        name = label.partition("-")[0]
+        name, dash, end = label.partition("-")
         if name in PARAMETER_UNITS:
-            fields[label] = {"Units": map_unit(name, names.relative)}
+            unit = map_unit(name, names.relative)
+            fields[label] = {"Description": ESTIMATE[dash + end], "Units": unit}
     fields["volume_ml"] = {"Description": "volume of the region in the mask", "Units": "mL"}
     write_table(names.kinpar, dict(columns), {**fields, "betaplus": dict(about)})
     return names.kinpar

@@ -23,7 +23,7 @@ from betaplus.patlak.study import Study
 from betaplus.pipeline.patlak.held_notes import HeldNotes
 from betaplus.pipeline.patlak.inputs import Inputs, load_inputs
 from betaplus.pipeline.patlak.outputs import write_draws, write_maps, write_regions
-from betaplus.pipeline.patlak.regions import region_columns
+from betaplus.pipeline.patlak.regions import region_columns, region_remarks
 from betaplus.pipeline.patlak.request import Names, Options, PatlakRequest, check_options
 from betaplus.pipeline.patlak.result import PatlakRun
 from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
@@ -101,18 +101,20 @@ def run_patlak(
         fit, memory = _fit(request, options, inputs, watch, progress)
         with watch.stage("residuals"):
             wls, residual, wls_residual = _compared(fit)
+        regions, off = None, []
+        if inputs.labels is not None:
+            with watch.stage("regions"):
+                regions = region_columns(fit, inputs.labels, inputs.names)
+            off = region_remarks(regions, fit.method)
         again = ["a run was stopped here before: maps are made as a whole, so the fit began again"]
         remarks = tuple(
             dict.fromkeys(
-                [*inputs.remarks, *inputs.samples.remarks, *fit.remarks, *journal.remarks]
+                [*inputs.remarks, *inputs.samples.remarks, *fit.remarks, *off, *journal.remarks]
                 + again * journal.resumed
             )
         )
         run = _record(request, inputs, fit, residual, wls_residual, remarks, memory, options)
         run |= run_record("patlak", request.command, request.seed, watch)
-        regions = None
-        if inputs.labels is not None:
-            regions = region_columns(fit, inputs.labels, inputs.names)
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus patlak")

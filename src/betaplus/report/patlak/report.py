@@ -10,6 +10,7 @@ import numpy as np
 
 from betaplus import __version__
 from betaplus.pipeline.patlak.outputs import map_unit
+from betaplus.pipeline.patlak.regions import outside
 from betaplus.pipeline.patlak.result import PatlakRun
 from betaplus.report.elements import (
     details,
@@ -43,7 +44,12 @@ _FITTED = (
     " ends, which draw the line): a frame that stands out was misread (motion, a wrong time, blood)"
     " or t* is too early. What a method leaves beyond wls is what it took for noise."
 )
-_REGIONS = "Means of the maps over regions; SD and quantiles are those of the draws' means."
+_REGIONS = (
+    "The estimate is the mean of least squares over the region, with the SD and the 90 % interval"
+    " that the noise of the frames gives it. Beside it is the mean of the maps above: where that"
+    " lies outside the interval, the maps are off for the region as a whole, and the estimate is"
+    " what can be quoted. Of maps without error about one in ten would be outside."
+)
 
 
 def patlak_report(path: str | Path, result: PatlakRun) -> Path:
@@ -140,20 +146,21 @@ def _compared(result: PatlakRun) -> list[object]:
 
 def _regions(result: PatlakRun) -> list[object]:
     columns: Mapping[str, Any] = result.regions or {}
-    units = _units(result)
-    shown = [name for name in columns if name != "region"]
-    head = ["region", *(_head(name, units) for name in shown)]
-    rows = [
-        [region, *(format_number(columns[name][i]) for name in shown)]
-        for i, region in enumerate(columns["region"][:_ROWS])
-    ]
+    head: list[object] = ["region", "volume [mL]"]
+    off = {}
+    for name, unit in _units(result).items():
+        head += [f"{name} [{format_unit(unit)}]", "SD", "90 % interval", f"{name} of maps"]
+        off[name] = outside(columns, name)
+    rows = []
+    for i, region in enumerate(columns["region"][:_ROWS]):
+        row: list[object] = [region, format_number(columns["volume_ml"][i])]
+        for name, flags in off.items():
+            mean, sd, low, high, maps = (
+                format_number(columns[name + end][i])
+                for end in ("", "-sd", "-q05", "-q95", "-maps")
+            )
+            row += [mean, sd, f"{low} to {high}", f"{maps} (outside)" if flags[i] else maps]
+        rows.append(row)
     omitted = len(columns["region"]) - len(rows)
     more = f"The first {_ROWS}; the table has {omitted} more." if omitted else ""
     return [table(head, rows, caption=more)]
-
-
-def _head(label: str, units: Mapping[str, str]) -> str:
-    if label == "volume_ml":
-        return "volume [mL]"
-    name = label.partition("-")[0]
-    return f"{label} [{format_unit(units[name])}]"

@@ -7,8 +7,8 @@ import pytest
 
 from betaplus.pipeline.benchmark.patlak import coverage, small_measures
 from betaplus.pipeline.benchmark.patlak.coverage_table import coverage_table
-from betaplus.pipeline.benchmark.patlak.shelf import Shelf
 from betaplus.pipeline.benchmark.patlak.small_measures import SmallPlan, measure_person
+from betaplus.pipeline.benchmark.shelf import Shelf
 
 DOSES = (1.0, 0.1)
 NOISE = {"wls": 0.1, "gaussian 0.3": 0.12, "gaussian 0.65": 0.11, "gaussian 1": 0.2, "tv": 0.3}

@@ -4,11 +4,10 @@ import math
 
 import pytest
 
+from betaplus.pipeline.benchmark.gate import Gate, gate_lines
 from betaplus.pipeline.benchmark.patlak.gates import (
-    Gate,
     ablation_gates,
     best_classical,
-    gate_lines,
     image_gates,
     spread_ratios,
 )

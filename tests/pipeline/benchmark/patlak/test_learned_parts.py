@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 from betaplus.patlak.prior_choice import PriorChoice
 from betaplus.pipeline.benchmark.patlak import ablation, bench, candidates, images, passes
 from betaplus.pipeline.benchmark.patlak.bench import Plan
-from betaplus.pipeline.benchmark.patlak.search import Axis
 from betaplus.pipeline.benchmark.patlak.separate import VARIANTS
+from betaplus.pipeline.benchmark.search import Axis
 
 TINY = Plan(
     shape=(20, 20, 20), voxel=8.0, doses=(0.1,), anatomies=("body",), people=1, realisations=2,

@@ -194,7 +194,7 @@ def _tuning_words(result: Mapping[str, Any]) -> str:
     return (
         f"Settings: tuned on other people (seeds: {seeds}) for each anatomy, those of classical"
         " methods for each dose too and those of learned ones at 1/10, unless a name"
-        f" says defaults. Chosen there by Ki NRMSE over all doses: *{chosen['method']}* ({scores})."
+        f" says defaults. Chosen there by Ki NRMSE at 1/10: *{chosen['method']}* ({scores})."
     )
 
 

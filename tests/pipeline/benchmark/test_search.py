@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from betaplus.pipeline.benchmark.patlak.search import Axis, search
+from betaplus.pipeline.benchmark.search import Axis, search
 
 
 def bowl(a, b):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from betaplus.pipeline.benchmark.patlak import shelf as shelf_module
-from betaplus.pipeline.benchmark.patlak.shelf import Shelf, Task, work_through
+from betaplus.pipeline.benchmark import shelf as shelf_module
+from betaplus.pipeline.benchmark.shelf import Shelf, Task, work_through
 
 
 def recorded(shelf, made, name, needs=()):

@@ -1,0 +1,1 @@
+"""The benchmark of `separate`: two tracers in one scan."""
