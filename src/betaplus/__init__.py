@@ -14,6 +14,7 @@ _LAZY = {
     "kinetics": "betaplus.kinetics",
     "denoising": "betaplus.denoising",
     "patlak": "betaplus.patlak",
+    "separation": "betaplus.separation",
     "simulation": "betaplus.simulation",
     "core": "betaplus.core",
 }

@@ -228,3 +228,53 @@ def patlak(
     path = patlak_report(Path(out))
     if not quiet:
         typer.echo(f"report: {path}")
+
+
+@app.command()
+def separate(
+    out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="images, shifts, crosstalk, mixing, coverage, real or speed; repeatable."
+            "  [default: images]",
+        ),
+    ] = None,
+    bundle: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Network to judge, one for each learned method; repeatable.",
+            show_default="those that ship",
+        ),
+    ] = None,
+    unconditional: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Network of inn that was trained on one protocol, for shifts.",
+            show_default="none",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under two minutes a part: too little to judge by.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the separation of two tracers on simulated heads, and on sums of real curves.
+
+    images, shifts, crosstalk, mixing and coverage keep every figure as it is made: a run that was
+    stopped goes on where it was, and several processes that are given the same folder share the
+    work.
+    """
+    from betaplus.pipeline.benchmark.separate.run import benchmark_separate
+    from betaplus.report.benchmark.separate import separate_report
+
+    benchmark_separate(
+        out, parts=tuple(part or ("images",)), bundles=bundle or (), unconditional=unconditional,
+        quick=quick, progress=console(quiet),
+    )  # fmt: skip
+    path = separate_report(Path(out))
+    if not quiet:
+        typer.echo(f"report: {path}")

@@ -21,6 +21,7 @@ from betaplus.cli.info import info
 from betaplus.cli.kinetics import kinetics
 from betaplus.cli.patlak import patlak
 from betaplus.cli.reconstruct import reconstruct
+from betaplus.cli.separate import separate
 from betaplus.cli.simulate import app as simulate
 from betaplus.cli.train import app as train
 from betaplus.core.errors import BetaplusError
@@ -39,6 +40,7 @@ app.command(short_help="Posteriors of kinetic parameters, from image or curves."
 app.command(short_help="Images from raw counts: OSEM, MAP-EM, BSREM, SVRG.")(reconstruct)
 app.command(short_help="Images without their noise, SUV kept.")(denoise)
 app.command(short_help="Ki and V0 of every voxel of a dynamic scan.")(patlak)
+app.command(short_help="Two tracers of one scan, an image of each.")(separate)
 app.add_typer(simulate, name="simulate", short_help="Measurements with known truth.")
 app.command(short_help="What a file is, and everything wrong with it.")(info)
 app.command(short_help="Versions, devices, what each extra would add.")(doctor)
@@ -89,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return defect(error, arguments)
     if code == INTERRUPTED:
-        resumable = bool({"kinetics", "denoise", "patlak"} & set(arguments[:1]))
+        resumable = bool({"kinetics", "denoise", "patlak", "separate"} & set(arguments[:1]))
         again = "; the same command with --resume continues it" if resumable else ""
         print(f"betaplus: interrupted{again}", file=sys.stderr)
     return code

@@ -217,5 +217,63 @@ def denoiser(
         typer.echo(f"bundle: {made}")
 
 
+@app.command()
+def separation(
+    out: Out,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="inn, inn-published, ced or cnn3d.  [default: inn; with --data inn-published]",
+            show_default=False,
+        ),
+    ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="Tracers, A injected first; may be given again for inn.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Sequences to learn from: hybrid/ and a folder per tracer, of .mat."
+        ),
+    ] = None,
+    max_minutes: MaxMinutes = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that simulate, and one that trains.")
+    ] = None,
+    seed: Seed = 0,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network that separates two tracers, on simulated scans or your own sequences."""
+    from betaplus.pipeline.training.separation.train import train_separation
+
+    bundle = train_separation(
+        out,
+        kind=kind,
+        pairs=tuple(pair or ()),
+        config=config,
+        data=data,
+        max_minutes=max_minutes,
+        resume=resume,
+        overwrite=overwrite,
+        seed=seed,
+        workers=workers,
+        command=_command(),
+        progress=console(quiet),
+    )
+    if not quiet:
+        typer.echo(f"bundle: {bundle}")
+
+
 def _command() -> str:
     return " ".join(["betaplus", *sys.argv[1:]])

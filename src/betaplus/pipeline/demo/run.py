@@ -19,6 +19,7 @@ from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_s
 from betaplus.pipeline.demo.patlak import FromDynamic, from_dynamic
 from betaplus.pipeline.demo.prior import FromPriors, from_priors
 from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
+from betaplus.pipeline.demo.separate import FromDual, from_dual
 from betaplus.pipeline.demo.truth import (
     Agreement,
     agreement,
@@ -81,6 +82,7 @@ class DemoResult:
         priors: The diffusion priors at work.
         denoised: A body with few counts, denoised.
         patlak: Ki of a dynamic scan with few counts.
+        separate: Two tracers of one scan.
         run: Timings and versions.
         out: The folder.
     """
@@ -100,6 +102,7 @@ class DemoResult:
     priors: FromPriors
     denoised: Denoised
     patlak: FromDynamic
+    separate: FromDual
     run: dict
     out: Path
 
@@ -127,6 +130,8 @@ class DemoResult:
             "denoise: "
             + ", ".join(f"{n} error {v:.3f} SUV" for n, v in self.denoised.rmse.items()),
             "patlak: " + ", ".join(f"{n} error {v:.0f} %" for n, v in self.patlak.nrmse.items()),
+            "separate: "
+            + ", ".join(f"{n} error {v:.0f} %" for n, v in self.separate.nrmse.items()),
             f"maps:    {self.out / 'kinetics'}",
             f"picture: {self.out / 'demo.png'}",
             f"report:  {self.out / 'report.html'}",
@@ -259,6 +264,8 @@ def run_demo(
         denoised = from_denoiser(seed, progress)
     with watch.stage("patlak"):
         patlak = from_dynamic(seed, progress)
+    with watch.stage("separate"):
+        separate = from_dual(seed, progress)
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -278,6 +285,7 @@ def run_demo(
         priors=priors,
         denoised=denoised,
         patlak=patlak,
+        separate=separate,
         run=run,
         out=out,
     )

@@ -16,6 +16,7 @@ from betaplus.report.demo.methods import METHODS_NOTE, methods_side_by_side
 from betaplus.report.demo.patlak import PATLAK_NOTE, patlak_images
 from betaplus.report.demo.prior import PRIOR_NOTE, prior_images
 from betaplus.report.demo.raw import RAW_NOTE, raw_images
+from betaplus.report.demo.separate import separate_images, separate_note
 from betaplus.report.demo.showcase import write_showcase
 from betaplus.report.demo.volumes import REFERENCE_NOTE, reference_tables, total_volumes
 from betaplus.report.elements import (
@@ -89,6 +90,11 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
     page.add_section("Priors of images", prior_images(result.priors), PRIOR_NOTE)
     page.add_section("A body with few counts", denoise_images(result.denoised), DENOISE_NOTE)
     page.add_section("Ki of a body with few counts", patlak_images(result.patlak), PATLAK_NOTE)
+    page.add_section(
+        "Two tracers of one scan",
+        separate_images(result.separate),
+        separate_note(result.separate),
+    )
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))

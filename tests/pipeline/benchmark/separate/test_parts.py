@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -23,6 +24,7 @@ from betaplus.pipeline.benchmark.separate.real import benchmark_real
 from betaplus.pipeline.benchmark.separate.shifts import benchmark_shifts
 from betaplus.pipeline.benchmark.separate.speed import benchmark_speed
 from betaplus.report.benchmark.separate import separate_report
+from betaplus.separation import study
 from betaplus.separation.method import METHODS
 
 TINY = Plan(
@@ -33,7 +35,13 @@ NONE = Networks(missing={name: "no weights" for name in ("inn", "inn-published",
 
 
 @pytest.fixture
-def counted(monkeypatch):
+def few_people(monkeypatch):
+    """Spaces of curves from few people: most of the time of a small scan goes there."""
+    monkeypatch.setattr(study, "curve_space", partial(study.curve_space, subjects=15))
+
+
+@pytest.fixture
+def counted(monkeypatch, few_people):
     """Count what is fitted; tuning is short."""
     fitted = []
     real = tuning.run_candidate
@@ -111,7 +119,7 @@ def test_images_go_on_where_they_were_stopped_and_end_the_same(tmp_path, counted
     assert "Images of both tracers" in separate_report(tmp_path).read_text(encoding="utf-8")
 
 
-def test_shifts_lesions_and_residuals_run(tmp_path):
+def test_shifts_lesions_and_residuals_run(tmp_path, few_people):
     plan = dataclasses.replace(TINY, delays=(20.0,), draws=1, tuned=False)
     found = benchmark_shifts(tmp_path, NONE, plan=plan)
     assert found["shifts"] == ["delay", "dose"]
@@ -179,6 +187,7 @@ def test_real_sums_are_separated(tmp_path, reference_data):
     assert all(r["voxel"][i] >= 0.999 * r["mean"][i] for r in linear for i in (0, 1))
 
 
+@pytest.mark.slow
 def test_the_verb_is_timed_in_a_process_of_its_own(tmp_path):
     found = benchmark_speed(
         tmp_path, NONE, shape=(16, 16, 8), threads=1, methods=("inn", "extrapolation")

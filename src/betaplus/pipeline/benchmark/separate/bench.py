@@ -41,7 +41,7 @@ class Plan:
     """
 
     quick: bool = False
-    shape: tuple[int, int, int] = (48, 48, 32)
+    shape: tuple[int, int, int] = (40, 40, 32)
     pairs: tuple[str, ...] = tuple(PAIRS)
     delays: tuple[float, ...] = (0.0, 10.0, 20.0, 30.0)
     counts: tuple[float, ...] = (1.0, 0.25)

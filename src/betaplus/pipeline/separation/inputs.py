@@ -1,0 +1,106 @@
+"""The files of the separate verb, opened and checked before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from betaplus.core.errors import InputError
+from betaplus.core.image import PetImage
+from betaplus.core.input_function import InputFunction
+from betaplus.io.blood import load_blood
+from betaplus.io.derivatives import source_stem
+from betaplus.io.jsons import sidecar_path
+from betaplus.io.labels import label_table, load_labels
+from betaplus.io.open import load
+from betaplus.io.voxels import load_mask
+from betaplus.pipeline.blood import declared
+from betaplus.pipeline.separation.request import Options, SeparateRequest
+from betaplus.separation.study_input import check_image, mixing_of, own_blood
+
+__all__ = ["Inputs", "load_inputs"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inputs:
+    """What the verb works on.
+
+    Attributes:
+        image: The dynamic image.
+        blood: Samples of each tracer, or None.
+        mask: Voxels wanted, shape (X, Y, Z), or None.
+        labels: Region of each voxel, shape (X, Y, Z), or None.
+        names: Label to name.
+        files: Role to file, of all that a result depends on.
+    """
+
+    image: PetImage
+    blood: tuple[InputFunction | None, InputFunction | None]
+    mask: np.ndarray | None
+    labels: np.ndarray | None
+    names: dict[int, str]
+    files: dict[str, Path]
+
+
+def load_inputs(request: SeparateRequest, options: Options) -> Inputs:
+    """Open the files.
+
+    Raises:
+        InputError: If the image, the blood, the mask or the labels cannot be used.
+        UsageError: If an option contradicts them.
+    """
+    source = Path(request.source)
+    image = load(
+        source,
+        unit=request.unit,
+        radionuclide=request.radionuclide,
+        decay_corrected_to=request.decay_corrected_to,
+    )
+    if not isinstance(image, PetImage):
+        raise InputError(f"{source.name} holds curves", "expected a dynamic image")
+    check_image(image)
+    mixing = mixing_of(image, options.tracers, options.delay)
+    files = {"input": source}
+    blood: list[InputFunction | None] = []
+    given = ((request.blood_a, request.plasma_a), (request.blood_b, request.plasma_b))
+    for i, (tracer, (items, plasma)) in enumerate(zip(options.tracers, given, strict=True)):
+        samples = None
+        if items:
+            paths = [Path(item) for item in items]
+            samples = declared(load_blood(paths, unit=request.blood_unit), plasma)
+            own_blood(samples, tracer, float(mixing.own_frames(i).end[-1]))
+            for n, path in enumerate(paths, start=1):
+                files[f"blood {'ab'[i]} {n}"] = path
+        blood.append(samples)
+    for role, path in list(files.items()):
+        if sidecar_path(path).is_file():
+            files[f"{role} sidecar"] = sidecar_path(path)
+    mask = None
+    if request.mask is not None:
+        mask = load_mask(request.mask, image)
+        files["mask"] = Path(request.mask)
+    labels, names = None, {}
+    regions = request.regions or _labels_beside(source)
+    if regions is not None:
+        labels, names = load_labels(regions, image)
+        files["regions"] = Path(regions)
+        if label_table(regions).exists():
+            files["region names"] = label_table(regions)
+    return Inputs(
+        image=image,
+        blood=(blood[0], blood[1]),
+        mask=mask,
+        labels=labels,
+        names=names,
+        files=files,
+    )
+
+
+def _labels_beside(path: Path) -> Path | None:
+    for extension in (".nii.gz", ".nii"):
+        beside = path.with_name(f"{source_stem(path)}_dseg{extension}")
+        if beside.is_file():
+            return beside
+    return None

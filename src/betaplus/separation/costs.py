@@ -1,0 +1,55 @@
+"""Memory that a separation takes: planned before it begins."""
+
+from __future__ import annotations
+
+import math
+
+from betaplus.core.image import PetImage
+from betaplus.engine import MemoryPlan, memory_plan
+
+__all__ = ["plan_memory"]
+
+# Bytes a voxel and frame, all voxels in the mask: the mixture, the pair, and copies of both.
+_PROGRAM = 600 << 20
+_STUDY = 16
+_SAMPLE = {
+    "inn": 40,
+    "inn-published": 40,
+    "linear": 44,
+    "compartment": 40,
+    "extrapolation": 40,
+    "nmf": 44,
+    "ced": 40,
+    "cnn3d": 40,
+}
+_VOXEL = {
+    "inn": 260,
+    "inn-published": 60,
+    "linear": 100,
+    "compartment": 180,
+    "extrapolation": 140,
+    "nmf": 100,
+    "ced": 60,
+    "cnn3d": 60,
+}
+_WORKER = {"inn": 900 << 20, "compartment": 120 << 20, "extrapolation": 40 << 20}
+_USUAL_WORKER = 60 << 20
+
+
+def plan_memory(image: PetImage, method: str, workers: int, limit: int | None) -> MemoryPlan:
+    """Return how many threads may be at work, so that a run stays within a limit.
+
+    Args:
+        image: The dynamic image.
+        method: Name of the method.
+        workers: Threads to have at work.
+        limit: [bytes], or None.
+
+    Raises:
+        UsageError: If one thread does not fit.
+    """
+    voxels = math.prod(image.shape[:3])
+    samples = voxels * image.n_frames
+    fixed = _PROGRAM + max(_STUDY, _SAMPLE[method]) * samples + _VOXEL[method] * voxels
+    piece = _WORKER.get(method, _USUAL_WORKER)
+    return memory_plan(piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed)

@@ -1,0 +1,93 @@
+"""`inn`: an untrained network is the linear estimate, and tiles make no difference."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from tests.generative.invertible.stirred import stirred
+from tests.separation.small_study import small_problem
+
+from betaplus.core.errors import UsageError
+from betaplus.separation.bundle import TrainedSeparation
+from betaplus.separation.features import condition_count, context_count
+from betaplus.separation.inn import Inn
+from betaplus.separation.linear import Linear
+from betaplus.separation.network import SeparationNetwork, SeparationSize
+
+
+def trained(
+    stir: float | None = None, first: int = 4, widths: tuple[int, ...] = (4, 4)
+) -> TrainedSeparation:
+    torch.manual_seed(0)
+    size = SeparationSize(
+        dimensions=3, first=first, second=4, condition=condition_count(first + 4),
+        context=context_count(first + 4), widths=widths, stem=1,
+    )  # fmt: skip
+    network = SeparationNetwork(size)
+    network = network if stir is None else stirred(network, stir)
+    return TrainedSeparation(network=network.eval().requires_grad_(False))
+
+
+@pytest.mark.parametrize("delay", [0.0, 1200.0])
+def test_an_untrained_network_is_the_linear_estimate(delay):
+    problem, _ = small_problem(delay)
+    found = Inn(Inn.Settings(), trained()).fit(problem)
+    torch.testing.assert_close(found.x, Linear().fit(problem).x, atol=1e-5, rtol=1e-4)
+    assert found.x.dtype == torch.float32 and (found.x[:, ~problem.mask] == 0).all()
+    seen = torch.as_tensor(problem.seen)
+    assert all((found.x[i][..., ~seen[i]] == 0).all() for i in range(2))
+
+
+def test_directions_may_be_turned_any_way():
+    problem, _ = small_problem()
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)))[0]
+    spaces = tuple(
+        dataclasses.replace(space, basis=space.basis @ turn.double().numpy())
+        for space in problem.spaces
+    )
+    method = Inn(None, trained(0.05))
+    other = method.fit(dataclasses.replace(problem, spaces=spaces))
+    torch.testing.assert_close(other.x, method.fit(problem).x, atol=1e-3, rtol=1e-3)
+
+
+def test_tiles_and_threads_do_not_change_the_result():
+    problem, _ = small_problem(1200.0, 36)
+    problem = dataclasses.replace(problem, mask=torch.ones_like(problem.mask))
+    network = trained(0.05, widths=(4,))  # it sees 8 voxels far, no further than a halo
+    whole = Inn(Inn.Settings(tile=36), network).fit(problem)
+    assert whole.found["tiles"] == 1
+    settings = Inn.Settings(tile=31, overlap=26)
+    tiled = Inn(settings, network).fit(problem)
+    assert tiled.found["tiles"] == 8
+    away = (whole.x - Linear().fit(problem).x).abs().max()
+    assert away > 0.05
+    torch.testing.assert_close(tiled.x, whole.x, atol=float(1e-5 * away), rtol=1e-5)
+    again = Inn(settings, network).fit(problem, threads=3)
+    assert torch.equal(again.x, tiled.x)
+
+
+def test_the_projection_adds_up_to_the_mixture():
+    problem, _ = small_problem()
+    network = trained(0.05)
+    d = torch.as_tensor(problem.decay).float()
+
+    def left(found):
+        mixed = (d[:, None, None, None] * found.x).sum(0)
+        return (problem.mixture - mixed)[problem.mask].abs().max()
+
+    plain = Inn(Inn.Settings(), network).fit(problem)
+    moved = Inn(Inn.Settings(projection=True), network).fit(problem)
+    assert left(plain) > 0.05 and left(moved) < 1e-4
+    assert torch.isfinite(moved.x).all()
+
+
+def test_a_network_of_more_directions_is_refused():
+    problem, _ = small_problem()
+    with pytest.raises(UsageError, match="4 directions"):
+        Inn(None, trained(first=5)).fit(problem)
+    with pytest.raises(UsageError, match="no spaces"):
+        Inn(None, trained()).fit(dataclasses.replace(problem, spaces=None))
+    with pytest.raises(UsageError, match="tiles of 0"):
+        Inn.Settings(tile=0)
