@@ -54,7 +54,8 @@ mean and that of the mean curve [SUV]; delay and 2 minutes more [min]."""
 _TRACERS = ("FMZ", "FDG")
 _TINY = 1e-3  # SUV
 _LEAST_BORDER = 0.02
-_QUICK = SmallPlan(boxes=11, edge=24, methods=("linear", "extrapolation"))
+_QUICK = SmallPlan(boxes=18, edge=24, methods=("linear", "compartment"))
+_LEAST = 10 * len(FEATURES)  # regions that an error model needs
 
 
 def benchmark_coverage(
@@ -144,12 +145,13 @@ def judge(
         known: What `measure_person` wrote of people that are calibrated on.
         judged: The same of people that are judged.
         own: Name of the method that is judged.
-        methods: Names; what others there are is compared with.
+        methods: Names; what others there are is compared with, but for those that refused so many
+            scans that there is no error model.
     """
     found: dict[str, Any] = {}
     for tracer in _TRACERS:
         sets = {m: (cases_of(known, m, tracer), cases_of(judged, m, tracer)) for m in methods}
-        sets = {m: both for m, both in sets.items() if all(both)}
+        sets = {m: both for m, both in sets.items() if both[1] and _regions(both[0]) >= _LEAST}
         rows = {m: modelled(fit(both[0], FEATURES), both[1]) for m, both in sets.items()}
         simple = {m: plain(*both) for m, both in sets.items()}
         others = [m for m in sets if m != own]
@@ -161,6 +163,10 @@ def judge(
         )
         found[tracer]["own_plain"] = found[tracer].pop("draws_plain")
     return found
+
+
+def _regions(cases: Sequence[Case]) -> int:
+    return sum(case.truth.size for case in cases)
 
 
 def coverage_gates(result: Mapping[str, Any]) -> list[Gate]:

@@ -8,7 +8,6 @@ tracer that does not see the lesion, inserted the true one in those of the trace
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -33,6 +32,7 @@ from betaplus.pipeline.benchmark.separate.tuning import (
 )
 from betaplus.pipeline.benchmark.separate.writing import number, opening, skip_lines, write_part
 from betaplus.pipeline.benchmark.shelf import Task, work_through
+from betaplus.separation.method import LEARNED
 from betaplus.simulation.dual_study import DualStudy, lesion_pair
 
 __all__ = ["benchmark_crosstalk", "crosstalk_table", "lesion_uptake", "means_of"]
@@ -80,19 +80,23 @@ def benchmark_crosstalk(
         scene: [tuning_name(scene, m) for m in columns if bench.plan.tuned and m in TUNED]
         for scene in scenes
     }
-    names = {
-        (scene, kind, number): _name(bench, scene, kind, number, edge)
-        for number in range(lesions)
-        for scene in scenes
-        for kind in KINDS
-    }
-    for (scene, kind, n), name in names.items():
-        run = partial(_measure, bench, scene, kind, n, edge, name)
-        tasks.append(Task(name, [name], run, needs[scene]))
+    groups = [
+        tuple(m for m in columns if m not in LEARNED),
+        *((m,) for m in columns if m in LEARNED),
+    ]
+    names = []
+    for n in range(lesions):
+        for scene in scenes:
+            for kind in KINDS:
+                for group in filter(None, groups):
+                    name = _name(bench, scene, kind, n, edge, group)
+                    names.append(name)
+                    run = partial(_measure, bench, scene, kind, n, edge, group, name)
+                    tasks.append(Task(name, [name], run, needs[scene]))
     bench.progress.start("tuning and lesions", len(tasks))
     work_through(bench.shelf, tasks, bench.progress.advance)
     bench.progress.finish()
-    rows = [row for name in names.values() for row in bench.shelf.get(name)["rows"]]
+    rows = [row for name in names for row in bench.shelf.get(name)["rows"]]
     result: dict[str, Any] = {
         **about_plan(bench),
         "pair": _PAIR,
@@ -184,9 +188,10 @@ def _cell(one: Mapping[str, Any] | None) -> str:
     return f"{leak} ({signed}; {kept})"
 
 
-def _name(bench: Bench, scene: Scene, kind: str, n: int, edge: int) -> str:
-    networks = "-".join(filter(None, (bench.networks.name(m) for m in bench.plan.methods)))
-    return f"crosstalk/{scene.name}_{kind}_{n}_{edge}" + (f"_{networks}" if networks else "")
+def _name(bench: Bench, scene: Scene, kind: str, n: int, edge: int, group: Sequence[str]) -> str:
+    """Return the name of the item of some methods; networks of other weights have others."""
+    words = [word for m in group for word in (m, bench.networks.name(m)) if word]
+    return f"crosstalk/{scene.name}_{kind}_{n}_{edge}_{'_'.join(words)}"
 
 
 def _pair_of(scene: Scene, kind: str, n: int, edge: int) -> tuple[DualStudy, DualStudy]:
@@ -203,7 +208,15 @@ def _pair_of(scene: Scene, kind: str, n: int, edge: int) -> tuple[DualStudy, Dua
     raise UsageError(f"no place for lesion {n} in boxes of {edge} voxels", "expected larger boxes")
 
 
-def _measure(bench: Bench, scene: Scene, kind: str, n: int, edge: int, name: str) -> None:
+def _measure(
+    bench: Bench, scene: Scene, kind: str, n: int, edge: int, group: Sequence[str], name: str
+) -> None:
+    missing = bench.networks.missing
+    if all(column in missing for column in group):
+        told = {**scene.as_dict(), "kind": kind, "lesion": n}
+        rows = [{**told, "method": column, "skipped": missing[column]} for column in group]
+        bench.shelf.put(name, {"rows": rows})
+        return
     ill, bare = _pair_of(scene, kind, n, edge)
     sees = KINDS.index(kind)
     both = (ill.decay > 0).all(0)
@@ -218,9 +231,9 @@ def _measure(bench: Bench, scene: Scene, kind: str, n: int, edge: int, name: str
              "volume": float(core.sum() * np.prod(ill.voxel) / 1000.0)}  # fmt: skip
     cases = [make_case(one) for one in (ill, bare)]
     rows = []
-    for column in bench.plan.methods:
+    for column in group:
         row: dict[str, Any] = {**about, "method": column, "inserted": inserted}
-        settings = tuned_settings(bench, dataclasses.replace(scene, shift=""), column)
+        settings = tuned_settings(bench, scene, column)
         try:
             pairs = [
                 run_candidate(c.study, column, settings, bench.networks).found.x.numpy()
