@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from betaplus.core.errors import UsageError
+from betaplus.patlak.gibbs import Gibbs
 from betaplus.pipeline.benchmark.patlak.speed import benchmark_speed
 
 
@@ -16,7 +17,9 @@ def test_a_small_run(tmp_path: Path) -> None:
     )
     rows = result["methods"]
     assert rows["wls"]["over_wls"] == rows["wls"]["cpu_over_wls"] == 1.0
-    assert rows["gibbs"]["scaled_by"] == 24 / 3 and rows["tv"]["scaled_by"] == 1.0
+    whole = Gibbs.Settings()
+    turns = whole.burn + whole.samples * whole.thin
+    assert rows["gibbs"]["scaled_by"] == turns / 3 and rows["tv"]["scaled_by"] == 1.0
     for one in rows.values():
         assert one["per_voxel_us"] == pytest.approx(1e6 * one["wall_s"] / (12 * 14 * 16))
     assert 0 < result["fitted"] < 12 * 14 * 16
