@@ -19,12 +19,12 @@ def test_a_small_run(tmp_path: Path) -> None:
     assert rows["wls"]["over_wls"] == rows["wls"]["cpu_over_wls"] == 1.0
     whole = Gibbs.Settings()
     turns = whole.burn + whole.samples * whole.thin
-    assert rows["gibbs"]["scaled_by"] == turns / 3 and rows["tv"]["scaled_by"] == 1.0
+    assert rows["gibbs"]["scaled_by"] == turns / 5 and rows["tv"]["scaled_by"] == 1.0
     for one in rows.values():
         assert one["per_voxel_us"] == pytest.approx(1e6 * one["wall_s"] / (12 * 14 * 16))
     assert 0 < result["fitted"] < 12 * 14 * 16
     text = (tmp_path / "benchmark_patlak_speed.md").read_text()
-    assert "| gibbs (*) |" in text and "1 in 8 of its turns" in text
+    assert "| gibbs (*) |" in text and f"1 in {turns / 5:g} of its turns" in text
     assert "GPU: refused: --device is cuda" in text
 
 

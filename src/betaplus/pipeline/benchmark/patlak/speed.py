@@ -29,7 +29,7 @@ __all__ = ["benchmark_speed", "speed_table"]
 _REFERENCE = "wls"
 _VOXEL = 4.0  # mm
 _WARM = 16  # voxels: edge of what is fitted before, so that nothing is compiled or loaded later
-_SHORT: Mapping[str, Mapping[str, int]] = {"gibbs": {"samples": 2, "burn": 1}}
+_SHORT: Mapping[str, Mapping[str, int]] = {"gibbs": {"samples": 4, "burn": 1}}
 """Settings of a shorter run, whose turns all cost the same, that a method's time is scaled from."""
 
 
