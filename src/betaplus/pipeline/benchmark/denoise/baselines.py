@@ -24,7 +24,6 @@ __all__ = ["Baselines", "best_of_image", "tune_baselines", "tuning_case"]
 _WIDTHS = (1.5, 25.0)  # mm
 _STRENGTHS = (0.5, 6.0)
 _TOLERANCE = 0.2  # of the logarithm of a strength: the gain is flat around the best
-_SLAB = 32  # planes of a body that NLM is tuned on
 _STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # times the tuned strength of NLM: tried on the very image
 
 
@@ -83,9 +82,7 @@ def tune_baselines(cases: Sequence[TuningCase], threads: int = 1) -> Baselines:
     """
     width = _best_width(cases)
     low, high = _STRENGTHS
-    settings, found = tune_nlm(
-        [_part(case) for case in cases], low=low, high=high, tolerance=_TOLERANCE, threads=threads
-    )
+    settings, found = tune_nlm(cases, low=low, high=high, tolerance=_TOLERANCE, threads=threads)
     return Baselines(
         fwhm=width.strength, nlm=settings, gains={"gaussian": width.gain, "nlm": found.gain}
     )
@@ -96,16 +93,15 @@ def best_of_image(case: TuningCase, tuned: Baselines, threads: int = 1) -> Basel
 
     Args:
         case: The image.
-        tuned: Those tuned on others; strengths of non-local means are tried around theirs, on a
-            part of the image.
+        tuned: Those tuned on others; strengths of non-local means are tried around theirs.
         threads: Threads of non-local means.
     """
-    width, part, gains = _best_width([case]), _part(case), {}
-    before = nrmse(part.noisy, part.reference, part.mask)
+    width, gains = _best_width([case]), {}
+    before = nrmse(case.noisy, case.reference, case.mask)
     for step in _STEPS:
         settings = replace(tuned.nlm, strength=step * tuned.nlm.strength)
-        image = nlm(part.noisy, part.sd, part.voxel, settings, mask=part.mask, threads=threads)
-        gains[step] = 20.0 * math.log10(before / nrmse(image, part.reference, part.mask))
+        image = nlm(case.noisy, case.sd, case.voxel, settings, mask=case.mask, threads=threads)
+        gains[step] = 20.0 * math.log10(before / nrmse(image, case.reference, case.mask))
     best = max(gains, key=lambda step: gains[step])
     settings = replace(tuned.nlm, strength=best * tuned.nlm.strength)
     return Baselines(
@@ -118,15 +114,3 @@ def _best_width(cases: Sequence[TuningCase]) -> Tuned:
         case.noisy, 0.0, case.voxel, GaussianSettings(fwhm=fwhm)
     )
     return best_strength(filtered, cases, *_WIDTHS, points=6, tolerance=0.05)
-
-
-def _part(case: TuningCase) -> TuningCase:
-    """Return the planes in the middle, which hold the liver."""
-    planes = case.noisy.shape[2]
-    low = max(planes // 2 - _SLAB // 2, 0)
-    part = (..., slice(low, low + _SLAB))
-    sd = case.sd if isinstance(case.sd, float) else np.asarray(case.sd)[part]
-    return TuningCase(
-        noisy=np.ascontiguousarray(case.noisy[part]), reference=case.reference[part], sd=sd,
-        mask=case.mask[part], voxel=case.voxel,
-    )  # fmt: skip

@@ -151,7 +151,7 @@ BASELINES = {
         ),
         Baseline(
             name="gan3d",
-            losses=("L1 and least-squares GAN",),
+            losses=("L2 and least-squares GAN",),
             build=lambda plan: Gan(plan.widths, plan.blocks, plan.patch),
             batches=_parts,
             loss=lambda network, batch, name, chosen: gan3d_loss(network, batch),
