@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from tests.patlak.gaussian import MEAN, SD, denoiser, noise_of, problem
 
 from betaplus.core.errors import UsageError
@@ -37,6 +38,16 @@ def test_the_steps_of_hqs_are_those_of_the_equations(coupled: bool) -> None:
         z = mean + SD**2 / (SD**2 + sigma**2) * (u - mean)
         u = _solved(scan, z, 0.7 / sigma**2, coupled)
     np.testing.assert_allclose(found, np.maximum(u, 0.0), atol=2e-4)
+
+
+@pytest.mark.parametrize(("steps", "axes"), [(1, ()), (3, (2,)), (5, (1, 2)), (8, (1, 2, 3))])
+def test_each_step_of_hqs_sees_a_mirrored_image(steps: int, axes: tuple[int, ...]) -> None:
+    """A prior that wants one lopsided image, whatever it sees: the last step decides."""
+    scan = problem()
+    wanted = torch.rand((2, *scan.shape), generator=torch.Generator().manual_seed(3))
+    settings = Hqs.Settings(weight=1e6, steps=steps, correlated=False)
+    found = Hqs(settings, lambda u, sigma: wanted).fit(scan).u
+    torch.testing.assert_close(found, wanted.flip(axes), atol=1e-3, rtol=0)
 
 
 def test_red_diff_ends_where_both_gradients_cancel() -> None:

@@ -3,12 +3,15 @@ r"""`hqs`: half-quadratic splitting, the data step and a denoiser in turn.
 min over u, z of the data's :math:`\tfrac12 (u - \hat u)'A(u - \hat u)` (`data_term`), the prior of
 z, and :math:`\lambda / (2 \sigma_k^2) |u - z|^2`, with sigma falling (Zhang et al., IEEE TPAMI
 2022; Huang, Yu et al., arXiv 2512.19584, for Patlak maps with a diffusion prior). z = D(u, sigma)
-is one call of the prior for both channels. sigma goes from `first` to `last` times the noise of u
-by least squares, so that one set of settings serves all doses.
+is one call of the prior for both channels, each call on an image mirrored along other axes: a
+network that learned from images in all eight mirrorings treats them almost alike, and what it does
+to one of them alone does not add up over the steps. sigma goes from `first` to `last` times the
+noise of u by least squares, so that one set of settings serves all doses.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,8 @@ from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_count, check_falling, check_range
 
 __all__ = ["Hqs"]
+
+_MIRRORINGS = tuple(axes for n in range(4) for axes in itertools.combinations((1, 2, 3), n))
 
 
 class Hqs:
@@ -80,9 +85,10 @@ class Hqs:
         data, noise = start.data, start.noise
         u = _bounded(problem.least_squares(), problem.mask, wanted.nonnegative)
         progress.start("maps", wanted.steps)
-        for share in np.geomspace(wanted.first, wanted.last, wanted.steps):
+        shares = np.geomspace(wanted.first, wanted.last, wanted.steps)
+        for share, axes in zip(shares, itertools.cycle(_MIRRORINGS), strict=False):
             sigma = float(share) * noise
-            z = start.denoise(u, sigma)
+            z = start.denoise(u.flip(axes), sigma).flip(axes)
             precision = torch.tensor(wanted.weight / sigma**2).reshape(1, 1, 1, 1)
             u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
             progress.advance()
