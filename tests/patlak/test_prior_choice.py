@@ -27,12 +27,20 @@ def study(length: float, edge: float = 8.0, name: str = "FDG", **metadata):
 
 
 @pytest.mark.parametrize(
-    ("length", "name"), [(160, "brain2d"), (232, "brain2d"), (288, "body3d"), (320, "body3d")]
+    ("length", "edge", "name"),
+    [
+        (80, 2.0, "brain2d"),
+        (104, 2.7, "brain2d"),
+        (232, 8.0, "body3d"),
+        (288, 8.0, "body3d"),
+        (320, 8.0, "body3d"),
+    ],
 )
-def test_by_the_extent_of_the_activity(length, name):
-    found = choose_prior(study(length))
+def test_by_the_extent_of_the_activity(length, edge, name):
+    found = choose_prior(study(length, edge))
     assert found.prior.bundle.config.name == name
     assert found.remarks[0] == found.why and "26 cm" in found.why
+    assert ("too coarse for the prior of brains" in found.why) == (length == 232)
     assert found.record["sha256"] == found.prior.bundle.checksum
 
 
@@ -62,7 +70,7 @@ def test_what_it_was_not_trained_on():
 
 
 def test_the_level_of_a_head_does_not_matter():
-    found = choose_prior(study(160))
+    found = choose_prior(study(80, edge=2.0))
     assert any("of images over their own level" in text for text in found.remarks)
 
 

@@ -78,11 +78,9 @@ class TiledDenoiser:
         plan = self.plan(tuple(x.shape[2:]))
         out, steps = torch.empty_like(x), _Count(len(plan) * len(x), self.callback)
         with ThreadPoolExecutor(self.threads) as pool:
+            outputs = map(steps.told, self._outputs(plan, x, sigma, pool))
             for item in range(len(x)):
-                level = sigma if sigma.ndim == 0 or len(sigma) == 1 else sigma[item : item + 1]
-                condition = self._condition(item)
-                outputs = self._outputs(plan, x[item : item + 1], level, condition, pool)
-                out[item : item + 1] = fuse(plan, map(steps.told, outputs))
+                out[item : item + 1] = fuse(plan, itertools.islice(outputs, len(plan)))
         return out
 
     def _condition(self, item: int) -> Tensor | None:
@@ -91,28 +89,32 @@ class TiledDenoiser:
         return self.condition[item : item + 1]
 
     def _outputs(
-        self, plan: TilePlan, x: Tensor, sigma: Tensor, condition: Tensor | None, pool: Executor
+        self, plan: TilePlan, x: Tensor, sigma: Tensor, pool: Executor
     ) -> Iterator[tuple[int, Tensor]]:
+        """Yield (tile, output) of all tiles of the first item, then of the next."""
+
         @torch.no_grad()
-        def compute(index: int) -> Tensor:
-            given = [plan.cut(x, index, self.padding), sigma]
+        def compute(item: int, index: int) -> Tensor:
+            level = sigma if sigma.ndim == 0 or len(sigma) == 1 else sigma[item : item + 1]
+            given = [plan.cut(x[item : item + 1], index, self.padding), level]
+            condition = self._condition(item)
             if condition is not None:
                 given.append(plan.cut(condition, index, self.padding))
             # What blends is of the type of x, whatever the network computes in.
             return self.denoised(*given).to(x.dtype)
 
+        jobs = itertools.product(range(len(x)), range(len(plan)))
         if self.threads == 1:
-            yield from ((index, compute(index)) for index in range(len(plan)))
+            yield from ((index, compute(item, index)) for item, index in jobs)
             return
         waiting: deque[tuple[int, Future[Tensor]]] = deque()
-        indices = iter(range(len(plan)))
-        for index in itertools.islice(indices, 2 * self.threads):
-            waiting.append((index, pool.submit(compute, index)))
+        for item, index in itertools.islice(jobs, 2 * self.threads):
+            waiting.append((index, pool.submit(compute, item, index)))
         while waiting:
             index, future = waiting.popleft()
             output = future.result()
-            for more in itertools.islice(indices, 1):
-                waiting.append((more, pool.submit(compute, more)))
+            for item, more in itertools.islice(jobs, 1):
+                waiting.append((more, pool.submit(compute, item, more)))
             yield index, output
 
 

@@ -12,8 +12,8 @@ from betaplus.generative.tiled_denoiser import TiledDenoiser
 __all__ = ["volume_denoiser"]
 
 _MICROBATCH = 8
-_TILE = 64  # voxels
-_OVERLAP = 3 / 8  # of a tile; a third of that lies in each one's halo
+_TILE = 96  # voxels
+_OVERLAP = 24  # voxels; a third of them lies in each one's halo
 
 
 def volume_denoiser(
@@ -40,7 +40,7 @@ def volume_denoiser(
     if prior.dimensions == 2:
         told = tuple(partial(prior, orientation=prior.orientations[axis]) for axis in axes)
         return SliceDenoiser(denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple)
-    overlap = int(tile * _OVERLAP) // multiple * multiple
+    overlap = min(_OVERLAP, tile // 2) // multiple * multiple
     return TiledDenoiser(
         denoised=prior, tile=tile, overlap=overlap, multiple=multiple, threads=threads
     )

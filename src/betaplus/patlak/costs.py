@@ -34,7 +34,8 @@ _READ = 60  # a voxel, while frames are read: sums, a frame and its copy
 _LAYER = 2 * (256 << 20)  # that is read of a zarr store at a time, and its copy
 _DRAW = 24  # a voxel and a draw: it, all of them, and in their units
 _CELL = 100  # a voxel of the prior's grid, where that is not the image's
-_TILE = 100 << 20  # a tile of a prior at work
+_TILE = 300  # a voxel of a tile of a prior at work
+_LARGEST = 96**3  # voxels of such a tile, see `betaplus.generative.volume_denoiser`
 _BLOCK = 30  # a voxel of a block of planes at work
 _PLANES = 8
 
@@ -68,10 +69,14 @@ def plan_memory(
     fixed = _PROGRAM + max(_VOXEL[method] * voxels, reading)
     if not (np.diag(image.affine)[:3] > 0).all():
         fixed += _TURNED * voxels
-    fixed += 0 if prior is None else _CELL * _cells(image, prior)
+    cells = 0 if prior is None else _cells(image, prior)
+    fixed += _CELL * cells
     if method == "gibbs":
         fixed += _DRAW * voxels * settings.samples
-    piece = _TILE if method in LEARNED else _BLOCK * voxels * _PLANES // max(shape[0], _PLANES)
+    if method in LEARNED:
+        piece = _TILE * min(cells or voxels, _LARGEST)
+    else:
+        piece = _BLOCK * voxels * _PLANES // max(shape[0], _PLANES)
     return memory_plan(piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed)
 
 

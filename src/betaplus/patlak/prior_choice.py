@@ -92,7 +92,8 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
 
     Args:
         study: The scan; where nothing is given, one whose activity is less than 26 cm long along
-            every axis is a head.
+            every axis is a head, which has the prior of brains if its voxels are as fine as that
+            prior's, and that of bodies otherwise.
         bundle: Folder of a prior, which is taken as it is.
         anatomy: ``auto``, ``body`` or ``brain``.
 
@@ -109,6 +110,9 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
         if anatomy == "auto":
             anatomy, reason = _anatomy(study)
             remarks += _contradiction(study.image, anatomy)
+            if anatomy == "brain" and _coarse(study.image):
+                anatomy = "body"
+                reason += "; a head, but its voxels are too coarse for the prior of brains"
         else:
             reason = "as said"
         prior = load_image_prior(PRIORS[anatomy], several=True)
@@ -138,6 +142,13 @@ def _anatomy(study: Study) -> tuple[str, str]:
         f"its activity is {longest / 10:.0f} cm long along the longest axis, {less} than"
         f" {_HEAD / 10:.0f} cm"
     )
+
+
+def _coarse(image: PetImage) -> bool:
+    """Whether voxels are coarser than those that the prior of brains was trained on."""
+    config = read_config(find_bundle("prior", PRIORS["brain"], None) / "config.json")
+    known: Any = config.validity["voxel size [mm]"]
+    return max(image.voxel_size) > float(known[1]) * 1.001
 
 
 def _contradiction(image: PetImage, anatomy: str) -> list[str]:
