@@ -20,7 +20,7 @@ from betaplus.kinetics.exact.method import THOROUGH, Exact
 from betaplus.kinetics.method import Task
 from betaplus.kinetics.prior import PRIORS, Distribution
 from betaplus.physics.noise import noise_floor, noise_gain
-from betaplus.pipeline.benchmark.cases import find_scan
+from betaplus.pipeline.benchmark.kinetics.cases import find_scan
 
 QUICK = {"table": 8192, "simulations": 4000, "accepted": 500}
 VB, K2, LOW, HIGH = 0.05, 0.3, 0.01, 1.0

@@ -17,8 +17,8 @@ from betaplus.kinetics.prior import PRIORS
 from betaplus.physics.compartments import MODELS, predict
 from betaplus.physics.noise import noise_floor, noise_gain
 from betaplus.physics.response import InputResponse
-from betaplus.pipeline.benchmark.cases import LEVELS, QUANTITIES, Scan
-from betaplus.pipeline.benchmark.reference import Posterior, sample_posterior
+from betaplus.pipeline.benchmark.kinetics.cases import LEVELS, QUANTITIES, Scan
+from betaplus.pipeline.benchmark.kinetics.mcmc.reference import Posterior, sample_posterior
 from betaplus.simulation.input_functions import draw_blood
 from betaplus.simulation.tracers import find_profile
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from betaplus.patlak.data_term import DataTerm
-from betaplus.patlak.noise_map import NoiseCorrelation
+from betaplus.physics.image_noise import NoiseCorrelation
 from betaplus.patlak.problem import PatlakProblem
 
 SHAPE = (5, 4, 6)

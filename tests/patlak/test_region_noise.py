@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from betaplus.patlak.noise_map import NoiseCorrelation, masked_mean
+from betaplus.patlak.noise_map import masked_mean
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.patlak.region_noise import RegionNoise, mean_noise
+from betaplus.physics.image_noise import NoiseCorrelation
 
 SHAPE = (20, 18, 16)
 VOXEL = (4.0, 4.0, 5.0)

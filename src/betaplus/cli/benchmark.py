@@ -33,8 +33,8 @@ def kinetics(
     quiet: Quiet = False,
 ) -> None:
     """Measure the kinetic methods against references."""
-    from betaplus.pipeline.benchmark.kinetics import benchmark_kinetics
-    from betaplus.report.benchmark import benchmark_report
+    from betaplus.pipeline.benchmark.kinetics.run import benchmark_kinetics
+    from betaplus.report.benchmark.kinetics import benchmark_report
 
     result = benchmark_kinetics(
         out, quick=quick, progress=console(quiet), parts=tuple(part or ()), method=method
@@ -51,7 +51,10 @@ def projector(
     quiet: Quiet = False,
 ) -> None:
     """Time the projector on a full mMR, beside a kernel for single lines."""
-    from betaplus.pipeline.benchmark.projector import benchmark_projector, projector_table
+    from betaplus.pipeline.benchmark.reconstruct.projector import (
+        benchmark_projector,
+        projector_table,
+    )
 
     result = benchmark_projector(out, quick, console(quiet))
     if not quiet:
@@ -65,7 +68,7 @@ def reconstruct(
     quiet: Quiet = False,
 ) -> None:
     """Compare the reconstructions on simulated heads, each tuned."""
-    from betaplus.pipeline.benchmark.reconstruct import benchmark_reconstruct, reconstruct_table
+    from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct, reconstruct_table
     from betaplus.report.benchmark.reconstruct import reconstruct_figures
 
     result = benchmark_reconstruct(out, quick, console(quiet))
@@ -117,7 +120,11 @@ def surrogate(
     quiet: Quiet = False,
 ) -> None:
     """Judge the simulated noise of images beside projector and OSEM, and beside real scans."""
-    from betaplus.pipeline.benchmark.surrogate import PARTS, benchmark_surrogate, surrogate_table
+    from betaplus.pipeline.benchmark.surrogate.run import (
+        PARTS,
+        benchmark_surrogate,
+        surrogate_table,
+    )
     from betaplus.report.benchmark.surrogate import surrogate_figure
 
     result = benchmark_surrogate(out, quick, console(quiet), parts=tuple(part or PARTS))
@@ -138,8 +145,8 @@ def phantoms(
     quiet: Quiet = False,
 ) -> None:
     """Hold simulated brains and bodies against organ volumes, uptake and each other."""
-    from betaplus.pipeline.benchmark.phantoms import benchmark_phantoms
-    from betaplus.pipeline.benchmark.phantoms_table import phantoms_summary
+    from betaplus.pipeline.benchmark.phantoms.run import benchmark_phantoms
+    from betaplus.pipeline.benchmark.phantoms.table import phantoms_summary
     from betaplus.report.benchmark.phantoms import phantoms_sheets
 
     result = benchmark_phantoms(out, n=n, quick=quick, progress=console(quiet))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from betaplus.core.progress import Silent
 from betaplus.pipeline.benchmark import shelf as shelf_module
 from betaplus.pipeline.benchmark.shelf import Shelf, Task, work_through
 
@@ -14,13 +15,29 @@ def recorded(shelf, made, name, needs=()):
     return Task(name, [name], run, needs)
 
 
+class Told(Silent):
+    """What is reported."""
+
+    def __init__(self):
+        self.said = []
+
+    def start(self, task, total):
+        self.said.append((task, total))
+
+    def advance(self, steps=1):
+        self.said.append(steps)
+
+    def finish(self):
+        self.said.append("finished")
+
+
 def test_a_task_waits_for_what_it_needs_and_is_done_once(tmp_path):
     shelf, made = Shelf(tmp_path), []
     tasks = [recorded(shelf, made, "b/late", ["a/early"]), recorded(shelf, made, "a/early")]
-    told = []
-    work_through(shelf, tasks, told.append)
+    told = Told()
+    work_through(shelf, tasks, told, "letters")
     assert made == ["a/early", "b/late"]
-    assert sum(told) == 2
+    assert told.said == [("letters", 2), 1, 1, "finished"]
     work_through(shelf, tasks)
     assert made == ["a/early", "b/late"]
     assert shelf.get("b/late") == {"name": "b/late"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from betaplus.pipeline.benchmark.tracers import tracers_table
-from betaplus.report.benchmark import benchmark_report
+from betaplus.pipeline.benchmark.kinetics.tracers import tracers_table
+from betaplus.report.benchmark.kinetics import benchmark_report
 from betaplus.report.benchmark.markdown import markdown_blocks
 
 

@@ -7,9 +7,23 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from betaplus.pipeline.benchmark.denoise.targets import verdict
+from betaplus.pipeline.benchmark.wording import passed
 
-__all__ = ["Gate", "gate_lines"]
+__all__ = ["Gate", "gate_lines", "verdict"]
+
+
+def verdict(found: float, target: float, *, least: bool = False) -> str:
+    """Return ``pass``, ``short`` or ``not measured``.
+
+    Args:
+        found: The figure; of one that is to be small the absolute value counts; NaN where it was
+            not measured.
+        target: What it is held against.
+        least: Whether it is to be large.
+    """
+    if math.isnan(found):
+        return "not measured"
+    return passed(found >= target if least else abs(found) <= target)
 
 
 @dataclass(frozen=True, kw_only=True)

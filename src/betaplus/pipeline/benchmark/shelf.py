@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from betaplus.pipeline.benchmark.part_files import write_json_item
+from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.benchmark.result_files import write_json
 
 __all__ = ["Shelf", "Task", "work_through"]
 
@@ -50,7 +51,7 @@ class Shelf:
         Raises:
             OutputError: If the file cannot be written.
         """
-        write_json_item(self.path(name), item)
+        write_json(self.path(name), item)
 
     @contextlib.contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -87,7 +88,7 @@ class Task:
 
 
 def work_through(
-    shelf: Shelf, tasks: Sequence[Task], done: Callable[[int], None] = lambda number: None
+    shelf: Shelf, tasks: Sequence[Task], progress: Progress | None = None, words: str = "tasks"
 ) -> None:
     """Do all tasks that are not done, with whoever else works through the same.
 
@@ -96,16 +97,21 @@ def work_through(
     Args:
         shelf: Where items go.
         tasks: In the order wanted; what a task needs must be made by one of them, or be there.
-        done: Is told how many tasks were finished since it was told last.
+        progress: What to report to.
+        words: What it is told that the tasks are.
     """
-    left = list(tasks)
+    if not tasks:
+        return
+    progress, left = progress or Silent(), list(tasks)
+    progress.start(words, len(tasks))
     while left:
         missing = [t for t in left if not all(shelf.has(name) for name in t.makes)]
         if len(missing) < len(left):
-            done(len(left) - len(missing))
+            progress.advance(len(left) - len(missing))
         left = missing
         if left and not any(_try(shelf, task) for task in left):
             time.sleep(_WAIT)
+    progress.finish()
 
 
 def _try(shelf: Shelf, task: Task) -> bool:

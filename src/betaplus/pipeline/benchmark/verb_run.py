@@ -6,8 +6,11 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +18,47 @@ import betaplus
 from betaplus.io.jsons import read_json
 from betaplus.pipeline.benchmark.memory_watch import MemoryWatch
 
-__all__ = ["run_verb"]
+__all__ = ["VerbRun", "run_verb"]
 
 
-def run_verb(verb: str, arguments: Sequence[str], record: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class VerbRun:
+    """A run that has ended.
+
+    Attributes:
+        wall_s: From the start of the process to its end.
+        cpu_s: Of all its threads.
+        peak_bytes: The larger of the sampled sum over the process tree and the kernel's count for
+            the process.
+        record: The run record that it wrote.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    record: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures, with ``planned_bytes`` and ``stages_s`` as in the record."""
+        return {
+            "wall_s": self.wall_s,
+            "cpu_s": self.cpu_s,
+            "peak_bytes": self.peak_bytes,
+            "planned_bytes": self.record["engine"]["planned_bytes"],
+            "stages_s": self.record["timings_s"],
+        }
+
+
+def run_verb(
+    verb: str, arguments: Sequence[str], record: Path, *, log: Path | None = None
+) -> VerbRun:
     """Run ``betaplus VERB`` to its end.
 
     Args:
         verb: Its name.
         arguments: What follows it.
         record: The run record that it writes.
-
-    Returns:
-        ``wall_s`` from the start of the process to its end, ``cpu_s`` of all its threads,
-        ``peak_bytes`` (the larger of the sampled sum over the process tree and the kernel's count
-        for the process), ``planned_bytes``, and ``stages_s``, ``found``, ``fitted`` as in the
-        record.
+        log: Where what it says goes; nowhere if None.
 
     Raises:
         RuntimeError: If it fails; the message is the last line that it said.
@@ -39,29 +67,32 @@ def run_verb(verb: str, arguments: Sequence[str], record: Path) -> dict[str, Any
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, "-m", "betaplus", verb, *arguments]
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env=environment,
-    )  # fmt: skip
-    try:
-        with MemoryWatch(process) as watch:
-            _, said = process.communicate()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if process.returncode:
-        last = said.decode(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"betaplus {verb} ended with {process.returncode}: {''.join(last)}")
-    wall = time.perf_counter() - began
+    with _opened(log) as said:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said if log else subprocess.DEVNULL,
+            stderr=said, env=environment,
+        )  # fmt: skip
+        try:
+            with MemoryWatch(process) as watch:
+                code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        wall = time.perf_counter() - began
+        if code:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise RuntimeError(f"betaplus {verb} ended with {code}: {''.join(last)}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = read_json(record)
-    return {
-        "wall_s": wall,
-        "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak_bytes": max(watch.peak, run["peak_memory_bytes"]["process"]),
-        "planned_bytes": run["engine"]["planned_bytes"],
-        "stages_s": run["timings_s"],
-        "found": run.get("found", {}),
-        "fitted": run.get("fitted"),
-    }
+    return VerbRun(
+        wall_s=wall,
+        cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        peak_bytes=max(watch.peak, run["peak_memory_bytes"]["process"]),
+        record=run,
+    )
+
+
+def _opened(log: Path | None) -> AbstractContextManager[Any]:
+    return tempfile.TemporaryFile() if log is None else log.open("wb+")

@@ -1,5 +1,1 @@
-"""The report of a benchmark."""
-
-from betaplus.report.benchmark.page import benchmark_report
-
-__all__ = ["benchmark_report"]
+"""The reports of benchmarks."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.pipeline.benchmark.denoise.recovery_table import recovery_curve
+from betaplus.pipeline.benchmark.denoise.recovery.table import recovery_curve
+from betaplus.pipeline.benchmark.rows import select
+from betaplus.pipeline.benchmark.wording import dose_name
 from betaplus.report.figures.canvas import Picture, picture, style
 
 __all__ = ["gain_figure", "nema_figure", "recovery_figure"]
@@ -46,7 +48,7 @@ def gain_figure(result: Mapping[str, Any], images: Mapping[str, np.ndarray]) -> 
 
 def _gain(rows: Any, group: str, dose: float, method: str) -> float:
     found = [
-        [r["psnr"] for r in rows if (r["group"], r["dose"], r["method"]) == (group, dose, name)]
+        [row["psnr"] for row in select(rows, group=group, dose=dose, method=name)]
         for name in (method, "noisy")
     ]
     return float(np.mean(found[0]) - np.mean(found[1]))
@@ -76,7 +78,7 @@ def recovery_figure(result: Mapping[str, Any], images: Mapping[str, np.ndarray])
                 result["limit_noise"], result["limit"], "*", markersize=9,
                 color=_COLOURS["without noise"], label="without noise",
             )  # fmt: skip
-            axes.set_title(f"1/{1 / dose:.0f}")
+            axes.set_title(dose_name(dose))
             axes.set_xlabel("noise in the liver, COV [%]")
         panels[0].set_ylabel("contrast recovery of lesions [%]")
         panels[-1].legend()
@@ -100,7 +102,7 @@ def nema_figure(result: Mapping[str, Any], images: Mapping[str, np.ndarray]) -> 
                 for axes, name in zip(column, ("recovery", "variability"), strict=True):
                     if name == "recovery" or row["dose"] is not None:
                         axes.plot(diameters, row[name], **line)
-            column[0].set_title(f"1/{1 / dose:.0f}")
+            column[0].set_title(dose_name(dose))
             column[0].axhline(100.0, color="#d5d3cc", linewidth=0.7)
             column[1].set_xlabel("sphere [mm]")
             column[1].set_ylim(bottom=0.0)

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.report.figures.canvas import Picture, picture, style
+from betaplus.pipeline.benchmark.wording import dose_name
+from betaplus.report.benchmark.slice_sheet import slice_sheet
+from betaplus.report.figures.canvas import Picture
 
 __all__ = ["body_figure", "sphere_figure"]
 
@@ -23,7 +25,7 @@ def body_figure(result: Mapping[str, Any], images: Mapping[str, np.ndarray]) -> 
         return None
     rows = [[images[f"{group}|{name}"] for name in _COLUMNS] for group in groups]
     tops = [1.2 * float(np.quantile(row[-1][row[-1] > 0.1], 0.98)) for row in rows]
-    return _sheet(
+    return slice_sheet(
         rows, groups, _COLUMNS, tops,
         "Coronal slices through the liver at 1/20 of the dose; reference: without noise",
     )  # fmt: skip
@@ -33,36 +35,8 @@ def sphere_figure(result: Mapping[str, Any], images: Mapping[str, np.ndarray]) -
     """Return the slice through the spheres, a row a dose; None where there is none."""
     if _FREE not in images:
         return None
-    doses = [f"1/{1 / dose:.0f}" for dose in result["doses"]]
+    doses = [dose_name(dose) for dose in result["doses"]]
     rows = [[*(images[f"{dose}|{m}"] for m in _METHODS), images[_FREE]] for dose in doses]
     columns = (*_METHODS, _FREE)
     tops = [float(images[_FREE].max())] * len(rows)
-    return _sheet(rows, doses, columns, tops, "Slice through the spheres, one noise draw")
-
-
-def _sheet(
-    rows: list[list[np.ndarray]],
-    names: list[str],
-    columns: tuple[str, ...],
-    tops: list[float],
-    caption: str,
-) -> Picture:
-    from matplotlib.figure import Figure
-
-    x, y = rows[0][0].shape
-    wide = 1.9
-    with style():
-        figure = Figure(
-            figsize=(wide * len(columns), (wide * y / x + 0.25) * len(rows)), layout="constrained"
-        )
-        grid = figure.subplots(len(rows), len(columns), squeeze=False)
-        for line, row, name, top in zip(grid, rows, names, tops, strict=True):
-            for axes, image, column in zip(line, row, columns, strict=True):
-                axes.imshow(image.T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
-                axes.set_xticks([])
-                axes.set_yticks([])
-                axes.spines[:].set_visible(False)
-                if row is rows[0]:
-                    axes.set_title(column)
-            line[0].set_ylabel(name)
-        return picture(figure, "png", caption, caption)
+    return slice_sheet(rows, doses, columns, tops, "Slice through the spheres, one noise draw")

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_figure
 
 __all__ = ["real_figures"]
 
 _COLUMNS = ("reference", "noisy", "gaussian", "nlm", "mmse")
-_STEM = "benchmark_denoise_real"
+_NAME = "denoise_real"
 
 
 def real_figures(folder: Path) -> list[Path]:
@@ -22,16 +23,12 @@ def real_figures(folder: Path) -> list[Path]:
     The last two columns are what `mmse` took away, and what it is away from the reference.
 
     Args:
-        folder: Where `betaplus.pipeline.benchmark.denoise.real.benchmark_real` wrote.
+        folder: Where `betaplus.pipeline.benchmark.denoise.real.run.benchmark_real` wrote.
 
     Raises:
         OutputError: If a figure cannot be written.
     """
-    stored = folder / f"{_STEM}.npz"
-    if not stored.is_file():
-        return []
-    with np.load(stored) as file:
-        images = {name: file[name] for name in file.files}
+    images = read_arrays(result_file(folder, _NAME, "npz"))
     groups: dict[tuple[str, str], list[str]] = {}
     for name in images:
         group, number, case, method = name.split("|")
@@ -41,9 +38,8 @@ def real_figures(folder: Path) -> list[Path]:
     for (group, number), cases in groups.items():
         figure = _figure(images, group, number, cases)
         name = "".join(c if c.isalnum() else "-" for c in f"{group}-{number}".lower())
-        path = folder / f"{_STEM}_{name}.png"
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=110, format="png")
+        path = result_file(folder, f"{_NAME}_{name}", "png")
+        write_figure(path, figure)
         paths.append(path)
     return paths
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +14,8 @@ import numpy as np
 
 from betaplus import __version__
 from betaplus.core.errors import InputError
-from betaplus.io.atomic import atomic_path
-from betaplus.pipeline.benchmark.part_files import part_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_picture
 from betaplus.report.benchmark.markdown import markdown_blocks
 from betaplus.report.elements import Html
 from betaplus.report.figures.canvas import Picture
@@ -56,7 +55,7 @@ class PartReport:
         results = {
             part: json.loads(path.read_text(encoding="utf-8"))
             for part in self.titles
-            if (path := part_path(folder, self.benchmark, part, "json")).is_file()
+            if (path := self._file(folder, part, "json")).is_file()
         }
         if not results:
             raise InputError(f"no part of the benchmark in {folder}", "expected one or more")
@@ -69,26 +68,24 @@ class PartReport:
         )
         for part, result in results.items():
             pictures = self._pictures(folder, part, result)
-            text = part_path(folder, self.benchmark, part, "md").read_text(encoding="utf-8")
+            text = self._file(folder, part, "md").read_text(encoding="utf-8")
             body = text.partition("\n")[2] if text.startswith("# ") else text
             page.add_section(self.titles[part], [*pictures, *_blocks(body)])
-        return page.write(folder / f"benchmark_{self.benchmark}_report.html")
+        return page.write(self._file(folder, "report", "html"))
+
+    def _file(self, folder: Path, part: str, kind: str) -> Path:
+        return result_file(folder, f"{self.benchmark}_{part}", kind)
 
     def _pictures(self, folder: Path, part: str, result: Mapping[str, Any]) -> list[Picture]:
         """Return the figures of a part, and write them as files, too."""
-        stored = part_path(folder, self.benchmark, part, "npz")
-        arrays: dict[str, np.ndarray] = {}
-        if stored.is_file():
-            with np.load(stored) as file:
-                arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(self._file(folder, part, "npz"))
         pictures = []
         for name, draw in self.figures.get(part, {}).items():
             made = draw(result, arrays)
             if made is None:
                 continue
             pictures.append(made)
-            with atomic_path(part_path(folder, self.benchmark, f"{part}_{name}", "png")) as path:
-                path.write_bytes(base64.b64decode(made.data))
+            write_picture(self._file(folder, f"{part}_{name}", "png"), made)
         return pictures
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from betaplus.pipeline.benchmark.patlak.slices import SHOWN, TRUTH
-from betaplus.pipeline.benchmark.patlak.summary import select, summarise
+from betaplus.pipeline.benchmark.patlak.summary import summarise
+from betaplus.pipeline.benchmark.rows import select
 from betaplus.report.benchmark.slice_sheet import slice_sheet
 from betaplus.report.figures.canvas import Picture, picture, style
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_figure
 from betaplus.report.figures.canvas import COLOURS, style
 
 __all__ = ["phantoms_sheets"]
 
-_NAME = "benchmark_phantoms"
 _COLUMNS = 8
 _INCHES = {"brain": 2.1, "body": 1.9}  # width of a person's two views
 _VIEWS = {"brain": ("axial", "coronal"), "body": ("projection", "coronal")}
@@ -31,8 +31,8 @@ def phantoms_sheets(folder: Path, result: Mapping[str, Any]) -> list[Path]:
     Raises:
         OutputError: If a sheet cannot be written.
     """
-    with np.load(folder / f"{_NAME}_images.npz") as stored:
-        images = {name: stored[name].astype(np.float32) for name in stored.files}
+    stored = read_arrays(result_file(folder, "phantoms_images", "npz"))
+    images = {name: image.astype(np.float32) for name, image in stored.items()}
     paths = []
     for kind, views in _VIEWS.items():
         people = [person for person in result["shown"] if person["kind"] == kind]
@@ -40,11 +40,10 @@ def phantoms_sheets(folder: Path, result: Mapping[str, Any]) -> list[Path]:
             _tile([images[f"{kind} {p['seed']} {view}"] for view in views], p["window"])
             for p in people
         ]
-        path = folder / f"{_NAME}_{kind}.png"
+        path = result_file(folder, f"phantoms_{kind}", "png")
         with style():
             figure = _sheet(tiles, [_label(p) for p in people], _INCHES[kind])
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=120, format="png")
+            write_figure(path, figure, dpi=120)
         paths.append(path)
     return paths
 

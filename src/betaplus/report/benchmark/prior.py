@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_figure
 
 __all__ = ["prior_figures"]
 
-_NAME = "benchmark_prior"
 _COLUMNS = 8
 
 
@@ -26,16 +26,13 @@ def prior_figures(folder: Path, result: Mapping[str, Any]) -> list[Path]:
     Raises:
         OutputError: If a figure cannot be written.
     """
-    with np.load(folder / f"{_NAME}_images.npz") as stored:
-        images = {name: stored[name] for name in stored.files}
+    images = read_arrays(result_file(folder, "prior_images", "npz"))
     paths = []
     for prior in result["priors"]:
         own = {k.removeprefix(f"{prior} "): v for k, v in images.items() if k.startswith(prior)}
         for what, draw in (("denoised", _denoised), ("samples", _samples), ("spectrum", _spectrum)):
-            path = folder / f"{_NAME}_{prior}_{what}.png"
-            figure = draw(own)
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=90, format="png")
+            path = result_file(folder, f"prior_{prior}_{what}", "png")
+            write_figure(path, draw(own), dpi=90)
             paths.append(path)
     return paths
 

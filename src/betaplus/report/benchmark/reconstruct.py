@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_figure
 
 __all__ = ["reconstruct_figures"]
 
-_NAME = "benchmark_reconstruct"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 _MARKS = ("o", "s", "^")
 
@@ -28,16 +28,15 @@ def reconstruct_figures(folder: Path, result: Mapping[str, Any]) -> list[Path]:
         OutputError: If a figure cannot be written.
     """
     paths = []
-    with np.load(folder / f"{_NAME}_images.npz") as stored:
-        images = {name: stored[name] for name in stored.files}
+    images = read_arrays(result_file(folder, "reconstruct_images", "npz"))
     small = {name: image for name, image in images.items() if not name.startswith("mMR ")}
     full = {name[4:]: image for name, image in images.items() if name.startswith("mMR ")}
     for label, group in (("teaching", small), ("mMR", full)):
         if group:
-            path = folder / f"{_NAME}_{label}.png"
+            path = result_file(folder, f"reconstruct_{label}", "png")
             _pictures(path, group)
             paths.append(path)
-    path = folder / f"{_NAME}_bias.png"
+    path = result_file(folder, "reconstruct_bias", "png")
     _bias(path, result["bias_variance"])
     return [*paths, path]
 
@@ -69,8 +68,7 @@ def _pictures(path: Path, images: Mapping[str, np.ndarray]) -> None:
             axes.set_axis_off()
     figure.colorbar(shown, ax=grid[0], shrink=0.8, label="activity [counts]")
     figure.colorbar(other, ax=grid[1], shrink=0.8, label="image \u2212 truth")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    write_figure(path, figure)
 
 
 def _bias(path: Path, found: Mapping[str, Any]) -> None:
@@ -93,5 +91,4 @@ def _bias(path: Path, found: Mapping[str, Any]) -> None:
     axes.legend(fontsize=8, frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    write_figure(path, figure, dpi=120)

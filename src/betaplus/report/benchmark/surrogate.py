@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import read_arrays, result_file
+from betaplus.report.benchmark.figure_files import write_figure
 
 __all__ = ["surrogate_figure"]
 
-_NAME = "benchmark_surrogate"
 _ASPECT = 0.5  # of a coronal slice: 2 mm along the body by 4 mm across
 
 
@@ -22,11 +22,9 @@ def surrogate_figure(folder: Path) -> Path | None:
     """
     from matplotlib.figure import Figure
 
-    stored = folder / f"{_NAME}_images.npz"
-    if not stored.is_file():
+    pictures = read_arrays(result_file(folder, "surrogate_images", "npz"))
+    if not pictures:
         return None
-    with np.load(stored) as read:
-        pictures = {name: read[name] for name in read.files}
     names = list(pictures)
     columns = len(names) // 2
     figure = Figure(figsize=(2.4 * columns, 4.6), layout="constrained")
@@ -39,7 +37,6 @@ def surrogate_figure(folder: Path) -> Path | None:
         axes.imshow(image, cmap="gray_r", vmin=0.0, vmax=top, aspect=_ASPECT)
         axes.set_title(name.replace(": ", "\n").replace(", dose", "\ndose"), fontsize=7)
         axes.set_axis_off()
-    path = folder / f"{_NAME}.png"
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
+    path = result_file(folder, "surrogate", "png")
+    write_figure(path, figure)
     return path

@@ -6,7 +6,7 @@ differences up to 85 of 3.29 mm (Quadra: Prenosil et al., J Nucl Med 2022, 63:47
 randoms and uEXPLORER's acceptance are nominal.
 
 What the scans of the day add - counts, sub-iterations, modelled and remaining resolution - was
-fitted to medians over 1,371 subjects (`betaplus.pipeline.benchmark.surrogate_real`): effective
+fitted to medians over 1,371 subjects (`betaplus.pipeline.benchmark.surrogate.real`): effective
 values, of which several combinations do as well. Median over simulated bodies, over the real one,
 at dose reduction factors of 100, 50, 20, 10, 4 and at full dose:
 

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from betaplus.pipeline.benchmark.patlak import coverage, small_measures
-from betaplus.pipeline.benchmark.patlak.coverage_table import coverage_table
-from betaplus.pipeline.benchmark.patlak.small_measures import SmallPlan, measure_person
+from betaplus.pipeline.benchmark.patlak.coverage import measures
+from betaplus.pipeline.benchmark.patlak.coverage.measures import SmallPlan, measure_person
+from betaplus.pipeline.benchmark.patlak.coverage.run import summary
+from betaplus.pipeline.benchmark.patlak.coverage.table import coverage_table
 from betaplus.pipeline.benchmark.shelf import Shelf
 
 DOSES = (1.0, 0.1)
@@ -45,7 +46,7 @@ def _item(person: int, own: float, rng: np.random.Generator, boxes: int = 60) ->
 def found() -> dict:
     rng = np.random.default_rng(1)
     known, judged = ([_item(10 * k + n, 0.05, rng) for n in range(3)] for k in (0, 1))
-    return coverage.summary(known, judged)
+    return summary(known, judged)
 
 
 def test_intervals_of_honest_sds_hold(found: dict) -> None:
@@ -93,8 +94,8 @@ def test_the_table_says_which_targets_are_reached(found: dict) -> None:
 
 
 def test_a_person_is_measured_at_every_dose(simulated, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(small_measures, "draw_person", lambda *_, **__: None)
-    monkeypatch.setattr(small_measures, "draw_small_study", lambda *_, **__: simulated)
+    monkeypatch.setattr(measures, "draw_person", lambda *_, **__: None)
+    monkeypatch.setattr(measures, "draw_small_study", lambda *_, **__: simulated)
     plan = dataclasses.replace(SmallPlan(), boxes=2, doses=(1.0, 0.1), rarely=2)
     item = measure_person(7, plan, lambda u, sigma: u / (1.0 + sigma**2))
     shelf = Shelf(tmp_path)

@@ -9,9 +9,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from betaplus.patlak.prior_choice import PriorChoice
-from betaplus.pipeline.benchmark.patlak import ablation, bench, candidates, images, passes
+from betaplus.pipeline.benchmark.patlak import bench, candidates, images, passes
+from betaplus.pipeline.benchmark.patlak.ablation import run as ablation
+from betaplus.pipeline.benchmark.patlak.ablation.uncoupled import VARIANTS
 from betaplus.pipeline.benchmark.patlak.bench import Plan
-from betaplus.pipeline.benchmark.patlak.separate import VARIANTS
 from betaplus.pipeline.benchmark.search import Axis
 
 TINY = Plan(

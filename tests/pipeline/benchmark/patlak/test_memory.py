@@ -10,14 +10,14 @@ import pytest
 
 from betaplus.core.errors import UsageError
 from betaplus.patlak.study import make_study
-from betaplus.pipeline.benchmark.patlak import memory
-from betaplus.pipeline.benchmark.patlak.memory import benchmark_memory
-from betaplus.pipeline.benchmark.patlak.memory_study import T_STAR, torso_blood, torso_image
-from betaplus.pipeline.benchmark.patlak.memory_table import (
+from betaplus.pipeline.benchmark.patlak.memory import run as memory
+from betaplus.pipeline.benchmark.patlak.memory.run import benchmark_memory
+from betaplus.pipeline.benchmark.patlak.memory.table import (
     frames_growth,
     memory_table,
     voxel_bytes,
 )
+from betaplus.pipeline.benchmark.patlak.memory.torso import T_STAR, torso_blood, torso_image
 
 WHOLE = slice(None)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from betaplus.core.errors import InputError
-from betaplus.pipeline.benchmark.patlak.real import benchmark_real, real_table
-from betaplus.pipeline.benchmark.patlak.real_cases import HALF_LIFE, RealCurve, independent
+from betaplus.pipeline.benchmark.patlak.real.cases import HALF_LIFE, RealCurve, independent
+from betaplus.pipeline.benchmark.patlak.real.run import benchmark_real, real_table
 
 
 @pytest.mark.parametrize("weighted", [False, True])

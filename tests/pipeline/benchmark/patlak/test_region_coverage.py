@@ -7,7 +7,7 @@ import numpy as np
 from betaplus.patlak.fitting import fit_study
 from betaplus.patlak.linear import Wls
 from betaplus.pipeline.benchmark.patlak.cases import make_case
-from betaplus.pipeline.benchmark.patlak.small_regions import regions_of
+from betaplus.pipeline.benchmark.patlak.coverage.regions import regions_of
 from betaplus.pipeline.patlak.regions import region_columns
 
 DRAWS = 6

@@ -10,9 +10,9 @@ from betaplus.pipeline.benchmark.separate.cases import (
     alone_frames,
     make_case,
 )
+from betaplus.pipeline.benchmark.separate.coverage.measures import region_linear
 from betaplus.pipeline.benchmark.separate.macros import bounds, fit_curves, mean_share
 from betaplus.pipeline.benchmark.separate.scores import Targets
-from betaplus.pipeline.benchmark.separate.small_measures import region_linear
 from betaplus.simulation.dual_study import FIRST_TEST, FIRST_TUNING
 from betaplus.simulation.dual_study.noise import noise_fields
 
@@ -82,7 +82,7 @@ def test_the_noise_of_a_mean_is_that_of_drawn_means(simulated):
 
 
 def test_the_closed_form_of_a_region_is_near_its_uptake(simulated):
-    from betaplus.pipeline.benchmark.patlak.small_regions import Region
+    from betaplus.pipeline.benchmark.region_intervals.regions import Region
 
     case = make_case(simulated)
     name, mask = max(Targets(simulated).regions.items(), key=lambda item: item[1].sum())

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from betaplus.pipeline.benchmark.separate.candidates import UNCONDITIONAL
-from betaplus.pipeline.benchmark.separate.coverage import coverage_gates
+from betaplus.pipeline.benchmark.separate.coverage.run import coverage_gates
 from betaplus.pipeline.benchmark.separate.gates import (
     crosstalk_gates,
     image_gates,

@@ -15,12 +15,13 @@ from betaplus.core.errors import UsageError
 from betaplus.pipeline.benchmark.separate import bench, run, scoring, tuning
 from betaplus.pipeline.benchmark.separate.bench import Plan, plan_of
 from betaplus.pipeline.benchmark.separate.candidates import CANDIDATES, TUNED
-from betaplus.pipeline.benchmark.separate.coverage import cases_of, coverage_table, judge
+from betaplus.pipeline.benchmark.separate.coverage.figures import cases_of, judge
+from betaplus.pipeline.benchmark.separate.coverage.table import coverage_table
 from betaplus.pipeline.benchmark.separate.crosstalk import benchmark_crosstalk
 from betaplus.pipeline.benchmark.separate.images import benchmark_images
 from betaplus.pipeline.benchmark.separate.mixing import benchmark_mixing
 from betaplus.pipeline.benchmark.separate.networks import Networks
-from betaplus.pipeline.benchmark.separate.real import benchmark_real
+from betaplus.pipeline.benchmark.separate.real.run import benchmark_real
 from betaplus.pipeline.benchmark.separate.shifts import benchmark_shifts
 from betaplus.pipeline.benchmark.separate.speed import benchmark_speed
 from betaplus.report.benchmark.separate import separate_report

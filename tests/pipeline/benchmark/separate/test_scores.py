@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from betaplus.pipeline.benchmark.separate.crosstalk import lesion_uptake, means_of
-from betaplus.pipeline.benchmark.separate.real import curve_error
+from betaplus.pipeline.benchmark.separate.real.run import curve_error
 from betaplus.pipeline.benchmark.separate.scores import Targets, digits, image_scores
 
 

@@ -7,7 +7,7 @@ what a careful user has. Tuned on the very image it is the best that it could be
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,6 +65,12 @@ class Baselines:
         """Return what JSON knows: width [mm], strength, and their gains [dB]."""
         return {"fwhm": self.fwhm, "strength": self.nlm.strength, **self.gains}
 
+    @classmethod
+    def of(cls, known: Mapping[str, float]) -> Baselines:
+        """Return the filters that `as_dict` told of."""
+        gains = {name: gain for name, gain in known.items() if name not in ("fwhm", "strength")}
+        return cls(fwhm=known["fwhm"], nlm=NlmSettings(strength=known["strength"]), gains=gains)
+
 
 def tuning_case(scan: Scan, volume: Volume) -> TuningCase:
     """Return an image of a scan as something to tune on."""
@@ -73,16 +79,24 @@ def tuning_case(scan: Scan, volume: Volume) -> TuningCase:
     )
 
 
-def tune_baselines(cases: Sequence[TuningCase], threads: int = 1) -> Baselines:
+def tune_baselines(
+    cases: Sequence[TuningCase],
+    threads: int = 1,
+    *,
+    strengths: tuple[float, float] = _STRENGTHS,
+    tolerance: float = _TOLERANCE,
+) -> Baselines:
     """Return the filters that do best on some images.
 
     Args:
         cases: Images of one dose.
         threads: Threads of non-local means.
+        strengths: Range of those of non-local means.
+        tolerance: Of the logarithm of a strength.
     """
     width = _best_width(cases)
-    low, high = _STRENGTHS
-    settings, found = tune_nlm(cases, low=low, high=high, tolerance=_TOLERANCE, threads=threads)
+    low, high = strengths
+    settings, found = tune_nlm(cases, low=low, high=high, tolerance=tolerance, threads=threads)
     return Baselines(
         fwhm=width.strength, nlm=settings, gains={"gaussian": width.gain, "nlm": found.gain}
     )

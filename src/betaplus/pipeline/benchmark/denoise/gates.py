@@ -11,18 +11,17 @@ from betaplus.pipeline.benchmark.denoise.targets import (
     LESION_BIAS,
     LESION_DOSE,
     PSNR_GAIN,
-    dose_name,
     organ_bias,
-    verdict,
 )
+from betaplus.pipeline.benchmark.gate import verdict
+from betaplus.pipeline.benchmark.rows import Row, select
+from betaplus.pipeline.benchmark.wording import dose_name
 
 __all__ = ["FILTERS", "SIZES", "gain_over_filters", "gates", "lesions_between", "organ_biases"]
 
 FILTERS = ("gaussian", "best gaussian", "nlm", "best nlm")
 SIZES = ((0.0, 8.0), (8.0, 12.0), (12.0, 15.0), (15.0, 200.0))
 """Diameters of lesions that are taken together [mm]; the second is around 10 mm."""
-
-Row = Mapping[str, Any]
 
 
 def gates(result: Mapping[str, Any]) -> list[str]:
@@ -37,7 +36,7 @@ def gates(result: Mapping[str, Any]) -> list[str]:
     for group in groups:
         cells = []
         for dose in doses:
-            gain = gain_over_filters(_rows(result, group, dose))
+            gain = gain_over_filters(select(result["rows"], group=group, dose=dose))
             cells.append(f"{gain:+.2f} {verdict(gain, PSNR_GAIN, least=True)}")
         lines.append(f"| {group} | " + " | ".join(cells) + " |")
     lines += [
@@ -49,7 +48,8 @@ def gates(result: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
     for group in groups:
         for method in ("noisy", "mmse"):
-            cells = [_organ_cell(_rows(result, group, d, method), d, method) for d in doses]
+            of_method = select(result["rows"], group=group, method=method)
+            cells = [_organ_cell(select(of_method, dose=d), d, method) for d in doses]
             lines.append(f"| {group} | {method} | " + " | ".join(cells) + " |")
     dose = min(doses, key=lambda d: abs(d - LESION_DOSE))
     lines += [
@@ -61,7 +61,7 @@ def gates(result: Mapping[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for group in groups:
-        rows = _rows(result, group, dose, "mmse")
+        rows = select(result["rows"], group=group, dose=dose, method="mmse")
         small, large = (lesions_between(rows, *size) for size in (SIZES[1], SIZES[-1]))
         mean = float(np.mean([x["peak"] for x in large])) if large else float("nan")
         lines.append(
@@ -118,13 +118,3 @@ def _spread(lesions: Sequence[Mapping[str, Any]]) -> str:
 def _header(first: str, doses: Sequence[float], *more: str) -> str:
     names = [first, *more, *(dose_name(d) for d in doses)]
     return "| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|"
-
-
-def _rows(
-    result: Mapping[str, Any], group: str, dose: float, method: str | None = None
-) -> list[Row]:
-    return [
-        row
-        for row in result["rows"]
-        if row["group"] == group and row["dose"] == dose and method in (None, row["method"])
-    ]

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import torch
 
-from betaplus.denoising.bundle import TrainedDenoiser
+from betaplus.denoising.bundle import TrainedDenoiser, load_denoiser
 from betaplus.denoising.mmse import Mmse, MmseSettings
 from betaplus.denoising.volume import Volume
 
-__all__ = ["apply_mmse"]
+__all__ = ["apply_mmse", "judged_network"]
+
+
+def judged_network(bundle: Path | None) -> TrainedDenoiser:
+    """Return the network that is judged, that which is shipped if None.
+
+    Threads work at tiles side by side, torch at each with one.
+    """
+    denoiser = load_denoiser(explicit=bundle, bf16=True)
+    torch.set_num_threads(1)
+    return denoiser
 
 
 def apply_mmse(denoiser: TrainedDenoiser, volume: Volume, threads: int) -> np.ndarray:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.volume import Volume
-from betaplus.pipeline.benchmark.denoise.baselines import Baselines, tune_baselines, tuning_case
-from betaplus.pipeline.benchmark.denoise.cases import FIRST_TUNING, Group
+from betaplus.pipeline.benchmark.denoise.baselines import Baselines
 from betaplus.pipeline.benchmark.denoise.learned import apply_mmse
-from betaplus.pipeline.benchmark.denoise.trunk import make_trunk
 
-__all__ = ["METHODS", "apply_methods", "filters_of"]
+__all__ = ["METHODS", "apply_methods"]
 
 METHODS = ("noisy", "gaussian", "nlm", "mmse")
 
@@ -40,23 +36,3 @@ def apply_methods(
         **filters.apply(volume, threads),
         "mmse": apply_mmse(denoiser, volume, threads),
     }
-
-
-def filters_of(
-    group: Group, doses: Sequence[float], voxel: float, grid: float, threads: int = 1
-) -> dict[float, Baselines]:
-    """Return dose to filters tuned on the trunk of a body that nothing else uses.
-
-    Args:
-        group: Scanner and tracer.
-        doses: Fractions of the counts.
-        voxel: Edge of the trunk's voxels [mm].
-        grid: Of the network's [mm].
-        threads: To use.
-    """
-    scan = make_trunk(group, FIRST_TUNING, voxel)
-    found = {}
-    for dose in doses:
-        volume = Volume(data=scan.noisy(dose), voxel=scan.voxel, grid_voxel=grid)
-        found[dose] = tune_baselines([tuning_case(scan, volume)], threads)
-    return found

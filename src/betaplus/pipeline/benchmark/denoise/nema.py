@@ -15,12 +15,13 @@ import numpy as np
 
 from betaplus.core.progress import Progress, Silent
 from betaplus.evaluation.images.recovery import ImageQuality, image_quality
-from betaplus.io.atomic import atomic_path
 from betaplus.pipeline.benchmark.denoise.cases import groups
-from betaplus.pipeline.benchmark.denoise.methods import METHODS, apply_methods, filters_of
-from betaplus.pipeline.benchmark.denoise.table import quick_warning
-from betaplus.pipeline.benchmark.denoise.targets import dose_name
-from betaplus.pipeline.benchmark.denoise.writing import part_file, write_part
+from betaplus.pipeline.benchmark.denoise.learned import judged_network
+from betaplus.pipeline.benchmark.denoise.methods import METHODS, apply_methods
+from betaplus.pipeline.benchmark.denoise.scans import Scans
+from betaplus.pipeline.benchmark.denoise.trunk import TRUNK
+from betaplus.pipeline.benchmark.result_files import result_file, write_arrays, write_result
+from betaplus.pipeline.benchmark.wording import dose_name, opening
 from betaplus.simulation.nema import NemaPhantom, make_nema
 from betaplus.simulation.surrogate.surrogate import Surrogate
 
@@ -50,18 +51,15 @@ def benchmark_nema(
         progress: What to report to.
         draws: Of the noise.
     """
-    import torch
-
-    from betaplus.denoising.bundle import load_denoiser
     from betaplus.engine import default_workers
 
     progress, threads = progress or Silent(), default_workers()
-    denoiser = load_denoiser(explicit=bundle, bf16=True)
-    torch.set_num_threads(1)
+    denoiser = judged_network(bundle)
     doses, draws = (_DOSES[1:2], 1) if quick else (_DOSES, draws)
     group = groups()[0]
     coarse = 2.0 * denoiser.voxel if quick else denoiser.voxel
-    filters = filters_of(group, doses, coarse, denoiser.voxel, threads)
+    scans = Scans.at(out, voxel=coarse, grid_voxel=denoiser.voxel, length=TRUNK, threads=threads)
+    filters = scans.tune(group, doses)
     phantom = make_nema(denoiser.voxel, ratio=_RATIO)
     surrogate = Surrogate(phantom.activity, phantom.mu, phantom.voxel_size, group.style)
     rows = [{"dose": None, "method": _FREE, **_quality(phantom, [surrogate.mean_image()])}]
@@ -90,11 +88,10 @@ def benchmark_nema(
         "tuned": [{"dose": dose, **found.as_dict()} for dose, found in filters.items()],
         "rows": rows,
     }
-    write_part(out, "nema", result, nema_table(result))
+    write_result(out, "denoise_nema", result, nema_table(result))
     plane = round(-phantom.affine[2, 3] / phantom.voxel_size[2])
     slices = {name: np.asarray(image[:, :, plane], np.float32) for name, image in shown.items()}
-    with atomic_path(part_file(out, "nema", "npz")) as path, path.open("wb") as file:
-        np.savez_compressed(file, **slices)
+    write_arrays(result_file(out, "denoise_nema", "npz"), slices)
     return result
 
 
@@ -118,7 +115,7 @@ def _quality(phantom: NemaPhantom, images: list[np.ndarray]) -> dict[str, Any]:
 
 def nema_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_nema` as Markdown."""
-    lines = ["# Image quality phantom", "", *quick_warning(result)]
+    lines = opening("Image quality phantom", result)
     lines += [
         f"Simulation of the phantom of NEMA NU 2-2018 in a {result['scanner']}, spheres with"
         f" {result['ratio']:g} times the background's 1 SUV, {result['draws']} noise draws"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.benchmark.parts import check_parts, run_parts
 
 __all__ = ["PARTS", "benchmark_denoise"]
 
@@ -17,20 +16,20 @@ _HERE = "betaplus.pipeline.benchmark.denoise"
 PARTS = {
     "images": f"{_HERE}.images:benchmark_images",
     "scanners": f"{_HERE}.scanners:benchmark_scanners",
-    "recovery": f"{_HERE}.recovery:benchmark_recovery",
+    "recovery": f"{_HERE}.recovery.run:benchmark_recovery",
     "nema": f"{_HERE}.nema:benchmark_nema",
-    "observer": f"{_HERE}.observer:benchmark_observer",
-    "calls": f"{_HERE}.calls:benchmark_calls",
+    "observer": f"{_HERE}.observer.run:benchmark_observer",
+    "calls": f"{_HERE}.calls.run:benchmark_calls",
     "baselines": f"{_HERE}.learned_baselines.run:benchmark_baselines",
-    "coverage": f"{_HERE}.coverage:benchmark_coverage",
-    "guard": f"{_HERE}.guard_trials:benchmark_guard",
-    "speed": f"{_HERE}.speed:benchmark_speed",
-    "real": f"{_HERE}.real:benchmark_real",
+    "coverage": f"{_HERE}.coverage.run:benchmark_coverage",
+    "guard": f"{_HERE}.guard.run:benchmark_guard",
+    "speed": f"{_HERE}.speed.run:benchmark_speed",
+    "real": f"{_HERE}.real.run:benchmark_real",
 }
 """Part to the function that measures it, imported on use: ``function(out, *, bundle, quick,
 progress)`` writes ``benchmark_denoise_PART.json`` and ``.md`` and returns what is in the first."""
 
-_SIZES = {"images": ("people",), "baselines": ("people", "minutes")}
+_SIZES = {"images": ("people",), "observer": ("draws",), "baselines": ("people", "minutes")}
 
 
 def benchmark_denoise(
@@ -39,6 +38,7 @@ def benchmark_denoise(
     parts: Sequence[str] = ("images",),
     people: int | None = None,
     minutes: float | None = None,
+    draws: int | None = None,
     bundle: Path | None = None,
     quick: bool = False,
     progress: Progress | None = None,
@@ -50,6 +50,7 @@ def benchmark_denoise(
         parts: Of `PARTS`, in any order.
         people: Bodies in each group of ``images``, 3 if None, and of ``baselines``, 2 if None.
         minutes: Of training of each of the ``baselines``; 30 if None.
+        draws: Of the noise of ``observer``, with a lesion and without; 120 if None.
         bundle: Of the network; the one that is shipped if None.
         quick: Too little to judge by: under a minute a part.
         progress: What to report to.
@@ -57,17 +58,12 @@ def benchmark_denoise(
     Raises:
         UsageError: If a part is unknown.
     """
-    for part in parts:
-        if part not in PARTS:
-            raise UsageError(f"part {part!r} is unknown", f"expected one of {', '.join(PARTS)}")
+    check_parts(parts, PARTS)
     out, progress = Path(out), progress or Silent()
-    out.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for part in dict.fromkeys(parts):
-        progress.note(f"part {part}")
-        module, _, function = PARTS[part].partition(":")
-        given = {"people": people, "minutes": minutes}
+    given = {"people": people, "minutes": minutes, "draws": draws}
+
+    def measure(part: str, function: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         sizes = {k: given[k] for k in _SIZES.get(part, ()) if given[k] is not None}
-        measure = getattr(import_module(module), function)
-        found[part] = measure(out, bundle=bundle, quick=quick, progress=progress, **sizes)
-    return found
+        return function(out, bundle=bundle, quick=quick, progress=progress, **sizes)
+
+    return run_parts(out, parts, PARTS, measure, progress)

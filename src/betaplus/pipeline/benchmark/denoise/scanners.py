@@ -17,11 +17,12 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.evaluation.images.errors import psnr
 from betaplus.pipeline.benchmark.denoise.baselines import tune_baselines, tuning_case
 from betaplus.pipeline.benchmark.denoise.cases import SHORT, Group
-from betaplus.pipeline.benchmark.denoise.learned import apply_mmse
-from betaplus.pipeline.benchmark.denoise.table import quick_warning
-from betaplus.pipeline.benchmark.denoise.targets import PSNR_GAIN, dose_name
+from betaplus.pipeline.benchmark.denoise.learned import apply_mmse, judged_network
+from betaplus.pipeline.benchmark.denoise.targets import PSNR_GAIN
 from betaplus.pipeline.benchmark.denoise.trunk import cut_scan, trunk_box, trunk_in
-from betaplus.pipeline.benchmark.denoise.writing import write_part
+from betaplus.pipeline.benchmark.result_files import write_result
+from betaplus.pipeline.benchmark.rows import select
+from betaplus.pipeline.benchmark.wording import dose_name, opening
 from betaplus.pipeline.training.corpus import FIRST_TEST
 from betaplus.simulation.surrogate.styles import QUADRA, UEXPLORER
 
@@ -55,16 +56,12 @@ def benchmark_scanners(
         quick: Two scanners, one tracer and two doses, in voxels twice as large.
         progress: What to report to.
     """
-    import torch
-
-    from betaplus.denoising.bundle import load_denoiser
     from betaplus.denoising.volume import Volume
     from betaplus.engine import default_workers
     from betaplus.simulation.static import draw_static, make_anatomy
 
     progress, threads = progress or Silent(), default_workers()
-    denoiser = load_denoiser(explicit=bundle, bf16=True)
-    torch.set_num_threads(1)
+    denoiser = judged_network(bundle)
     voxel = denoiser.voxel * (2.0 if quick else 1.0)
     styles, tracers, doses = _STYLES, _TRACERS, _DOSES
     if quick:
@@ -103,13 +100,13 @@ def benchmark_scanners(
         "doses": list(doses),
         "rows": rows,
     }
-    write_part(out, "scanners", result, scanners_table(result))
+    write_result(out, "denoise_scanners", result, scanners_table(result))
     return result
 
 
 def scanners_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_scanners` as Markdown."""
-    lines = ["# Scanners, tracers and doses", "", *quick_warning(result)]
+    lines = opening("Scanners, tracers and doses", result)
     lines += [
         f"Simulation. {result['bundle']}; the trunk of one body (seed {result['person']},"
         f" {result['length']:g} mm, voxels of {result['voxel']:g} mm) in every scanner. Gain of"
@@ -126,11 +123,7 @@ def scanners_table(result: Mapping[str, Any]) -> str:
         for tracer in result["tracers"]:
             cells = []
             for dose in result["doses"]:
-                (row,) = [
-                    r
-                    for r in result["rows"]
-                    if (r["scanner"], r["tracer"], r["dose"]) == (scanner, tracer, dose)
-                ]
+                (row,) = select(result["rows"], scanner=scanner, tracer=tracer, dose=dose)
                 over_noisy, over_filters = gains(row["psnr"])
                 held.append(over_filters >= PSNR_GAIN)
                 cells.append(f"{over_noisy:+.1f} / {over_filters:+.2f}")

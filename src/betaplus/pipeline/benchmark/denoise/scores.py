@@ -143,7 +143,8 @@ class Targets:
         from scipy.ndimage import maximum
 
         labels, wanted = self.scan.scan.phantom.labels, list(self.organs)
-        tops = np.asarray(maximum(image, labels, wanted), np.float64)
+        held = np.isin(labels, wanted)  # air is most of an image, and would be sorted too
+        tops = np.asarray(maximum(image[held], labels[held], wanted), np.float64)
         return region_means(image, labels, wanted).mean, tops
 
     def _lesion_suvs(self, image: np.ndarray) -> Any:

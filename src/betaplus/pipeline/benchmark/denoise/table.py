@@ -10,27 +10,22 @@ import numpy as np
 from betaplus.pipeline.benchmark.denoise.gates import (
     FILTERS,
     SIZES,
-    Row,
     gates,
     lesions_between,
     organ_biases,
 )
-from betaplus.pipeline.benchmark.denoise.targets import dose_name
+from betaplus.pipeline.benchmark.rows import Row, select
+from betaplus.pipeline.benchmark.wording import dose_name, opening
 
-__all__ = ["images_table", "quick_warning"]
+__all__ = ["images_table"]
 
 _METHODS = ("noisy", *FILTERS, "mmse")
-
-
-def quick_warning(result: Mapping[str, Any]) -> list[str]:
-    """Return the lines that say that a run was a quick one."""
-    return ["Quick run: too little to judge by.", ""] if result["quick"] else []
 
 
 def images_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_images` as Markdown."""
     last = result["first_person"] + result["people"] - 1
-    lines = ["# Denoised bodies", "", *quick_warning(result)]
+    lines = opening("Denoised bodies", result)
     lines += [
         f"Simulation. {result['bundle']}; bodies that no training saw, {result['people']} in each"
         f" group (seeds {result['first_person']} to {last}), voxels of {result['voxel']:g} mm."
@@ -45,7 +40,7 @@ def images_table(result: Mapping[str, Any]) -> str:
         "",
     ]
     for group in result["groups"]:
-        rows = [row for row in result["rows"] if row["group"] == group]
+        rows = select(result["rows"], group=group)
         lines += [f"## {group}", "", *_errors(rows, result["doses"]), ""]
         lines += [*_organs(rows, result["doses"]), "", *_organ_tops(rows, result["doses"]), ""]
         lines += [*_lesions(rows, result["doses"]), ""]
@@ -60,7 +55,7 @@ def _errors(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
     ]
     for dose in doses:
         for method in _METHODS:
-            found = _of(rows, dose, method)
+            found = select(rows, dose=dose, method=method)
             if not found:
                 continue
             mean = {
@@ -78,7 +73,7 @@ def _errors(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
 
 def _organs(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
     """Bias of every organ with `mmse`."""
-    found = {dose: organ_biases(_of(rows, dose, "mmse")) for dose in doses}
+    found = {dose: organ_biases(select(rows, dose=dose, method="mmse")) for dose in doses}
     organs = sorted({organ for biases in found.values() for organ in biases})
     if not organs:
         return []
@@ -111,7 +106,11 @@ def _organ_tops(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
     for method in _METHODS:
         cells = []
         for dose in doses:
-            found = [bias for r in _of(rows, dose, method) for bias in r["organ_tops"].values()]
+            found = [
+                bias
+                for r in select(rows, dose=dose, method=method)
+                for bias in r["organ_tops"].values()
+            ]
             if found:
                 low, middle, high = np.quantile(found, (0.25, 0.5, 0.75))
                 cells.append(f"{middle:+.1f} ({low:+.1f} to {high:+.1f})")
@@ -130,7 +129,7 @@ def _lesions(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
     ]
     for dose in doses:
         for method in _METHODS:
-            found = _of(rows, dose, method)
+            found = select(rows, dose=dose, method=method)
             if not found:
                 continue
             cells = []
@@ -143,10 +142,6 @@ def _lesions(rows: Sequence[Row], doses: Sequence[float]) -> list[str]:
                 cells.append(f"{text} ({len(lesions)})" if lesions else "")
             lines.append(f"| {dose_name(dose)} | {method} | " + " | ".join(cells) + " |")
     return lines
-
-
-def _of(rows: Sequence[Row], dose: float, method: str) -> list[Row]:
-    return [row for row in rows if row["dose"] == dose and row["method"] == method]
 
 
 def _mean(values: Sequence[float | None]) -> float:

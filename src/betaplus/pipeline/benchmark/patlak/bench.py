@@ -14,7 +14,7 @@ from betaplus.pipeline.benchmark.patlak.scores import Targets
 from betaplus.pipeline.benchmark.shelf import Shelf
 from betaplus.simulation.dynamic_study.study import PatlakStudy
 
-__all__ = ["Bench", "Plan", "dose_key", "plan_of"]
+__all__ = ["Bench", "Plan", "plan_of"]
 
 _KEPT = 6  # cases of one person: 50 MB each
 
@@ -79,11 +79,6 @@ def plan_of(
         )  # fmt: skip
     number = 10 if realisations is None else realisations
     return Plan(realisations=number, elsewhere=min(3, number), methods=names)
-
-
-def dose_key(dose: float) -> str:
-    """Return ``1of20`` for 0.05: part of names of items."""
-    return f"1of{1 / dose:.0f}"
 
 
 @dataclass(eq=False)

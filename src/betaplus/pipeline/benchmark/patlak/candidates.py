@@ -57,7 +57,7 @@ _WEIGHT = Axis(name="weight", ratio=_FINE, low=0.02, high=50.0)
 _LEVEL = Axis(name="first", ratio=_COARSE, low=0.75, high=24.0)
 _GUIDE = Axis(name="guide", ratio=_FINE, low=0.1, high=5.0)
 _STRENGTH = Axis(name="strength", ratio=_FINE, low=0.02, high=100.0)
-_PRIORS = {"body": ("body3d",), "head": ("body3d", "brain2d")}
+_PRIORS = {"body": ("body3d",), "head": ("body3d",)}  # as the verb chooses for 4 mm
 
 CANDIDATES = {
     one.method: one
@@ -86,7 +86,7 @@ TUNED = tuple(name for name, one in CANDIDATES.items() if one.axes)
 DRAWN = ("gibbs",)
 """Methods that are judged by their draws."""
 
-MOST_DRAWS = {"gibbs": 1, "red-diff": 3}
+MOST_DRAWS = {"gibbs": 1, "red-diff": 1}
 """Methods that take long, to the noise draws a dose that they see at most."""
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from betaplus.patlak.method import LEARNED, METHODS
 from betaplus.pipeline.benchmark.gate import Gate
-from betaplus.pipeline.benchmark.patlak.summary import Row, select, summarise
+from betaplus.pipeline.benchmark.patlak.summary import summarise
+from betaplus.pipeline.benchmark.rows import Row, select
+from betaplus.pipeline.benchmark.wording import dose_name
 
 __all__ = [
     "ABLATION",
@@ -151,5 +153,5 @@ def _worst_over_gaussian(rows: Sequence[Row], chosen: str) -> tuple[float, str]:
         own = summarise(select(at, method=chosen)).Ki
         ratio = own / summarise(select(at, method=_GAUSSIAN)).Ki
         if not math.isnan(ratio) and not ratio <= worst:
-            worst, where = ratio, f" ({subject} at 1/{1 / dose:.0f})"
+            worst, where = ratio, f" ({subject} at {dose_name(dose)})"
     return worst, where

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.progress import Progress
-from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan, dose_key, plan_of
+from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.gates import image_gates
 from betaplus.pipeline.benchmark.patlak.scoring import (
@@ -20,8 +20,9 @@ from betaplus.pipeline.benchmark.patlak.scoring import (
 from betaplus.pipeline.benchmark.patlak.slices import write_slices
 from betaplus.pipeline.benchmark.patlak.table import images_table
 from betaplus.pipeline.benchmark.patlak.tuning import chosen_learned, tuning_items, tuning_tasks
-from betaplus.pipeline.benchmark.patlak.writing import part_file, write_part
+from betaplus.pipeline.benchmark.result_files import result_file, write_result
 from betaplus.pipeline.benchmark.shelf import work_through
+from betaplus.pipeline.benchmark.wording import dose_key
 
 __all__ = ["about_plan", "benchmark_images"]
 
@@ -50,9 +51,7 @@ def benchmark_images(
     bench = Bench.at(out, plan_of(quick, realisations, methods), progress)
     subjects = subjects_of(bench.plan)
     tasks = [*tuning_tasks(bench), *score_tasks(bench, subjects)]
-    bench.progress.start("tuning and images", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "tuning and images")
     result: dict[str, Any] = {
         **about_plan(bench.plan),
         "people": [{"name": s.name, "anatomy": s.anatomy, "seed": s.seed} for s in subjects],
@@ -63,8 +62,8 @@ def benchmark_images(
         "rows": gather(bench, subjects),
     }
     result["gates"] = [gate.as_dict() for gate in image_gates(result)]
-    write_part(out, "images", result, images_table(result))
-    write_slices(bench.shelf, subjects, part_file(out, "images", "npz"))
+    write_result(out, "patlak_images", result, images_table(result))
+    write_slices(bench.shelf, subjects, result_file(out, "patlak_images", "npz"))
     return result
 
 

@@ -20,10 +20,11 @@ from betaplus.pipeline.benchmark.patlak.scoring import (
     score_tasks,
     subjects_of,
 )
-from betaplus.pipeline.benchmark.patlak.table import at_dose_lines, quick_warning, region_lines
+from betaplus.pipeline.benchmark.patlak.table import at_dose_lines, region_lines
 from betaplus.pipeline.benchmark.patlak.tuning import chosen_learned, tuning_tasks
-from betaplus.pipeline.benchmark.patlak.writing import write_part
+from betaplus.pipeline.benchmark.result_files import write_result
 from betaplus.pipeline.benchmark.shelf import work_through
+from betaplus.pipeline.benchmark.wording import opening
 from betaplus.simulation.dynamic_study.protocol import PASSES
 
 __all__ = ["benchmark_passes", "passes_table"]
@@ -55,9 +56,7 @@ def benchmark_passes(
     bench = Bench.at(out, plan, progress)
     subjects = subjects_of(plan, PASSES.name)
     tasks = [*tuning_tasks(bench), *score_tasks(bench, subjects)]
-    bench.progress.start("tuning and images", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "tuning and images")
     result: dict[str, Any] = {
         **about_plan(plan),
         "passes": len(PASSES),
@@ -69,7 +68,7 @@ def benchmark_passes(
         "rows": gather(bench, subjects),
     }
     result["gates"] = [gate.as_dict() for gate in image_gates(result)]
-    write_part(out, "passes", result, passes_table(result))
+    write_result(out, "patlak_passes", result, passes_table(result))
     return result
 
 
@@ -77,7 +76,7 @@ def passes_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_passes` as Markdown."""
     people = ", ".join(f"{p['name']} (seed {p['seed']})" for p in result["people"])
     name, _ = best_classical(result["rows"])
-    lines = ["# Several beds", "", *quick_warning(result)]
+    lines = opening("Several beds", result)
     lines += [
         f"Simulation: {people}, {result['passes']} passes over {result['beds']} beds at 1/10 of the"
         " dose, the times of each slice its own. Settings as tuned for one bed. Chosen there:"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.benchmark.parts import check_parts, run_parts
 
 __all__ = ["PARTS", "benchmark_patlak"]
 
@@ -16,11 +16,11 @@ _HERE = "betaplus.pipeline.benchmark.patlak"
 
 PARTS = {
     "images": f"{_HERE}.images:benchmark_images",
-    "ablation": f"{_HERE}.ablation:benchmark_ablation",
+    "ablation": f"{_HERE}.ablation.run:benchmark_ablation",
     "passes": f"{_HERE}.passes:benchmark_passes",
-    "coverage": f"{_HERE}.coverage:benchmark_coverage",
-    "memory": f"{_HERE}.memory:benchmark_memory",
-    "real": f"{_HERE}.real:benchmark_real",
+    "coverage": f"{_HERE}.coverage.run:benchmark_coverage",
+    "memory": f"{_HERE}.memory.run:benchmark_memory",
+    "real": f"{_HERE}.real.run:benchmark_real",
     "speed": f"{_HERE}.speed:benchmark_speed",
 }
 """Part to the function that measures it, imported on use: ``function(out, *, quick, progress)``
@@ -51,17 +51,12 @@ def benchmark_patlak(
     """
     if realisations is not None and realisations < 1:
         raise UsageError(f"{realisations} realisations", "expected 1 or more")
-    for part in parts:
-        if part not in PARTS:
-            raise UsageError(f"part {part!r} is unknown", f"expected one of {', '.join(PARTS)}")
+    check_parts(parts, PARTS)
     out, progress = Path(out), progress or Silent()
-    out.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for part in dict.fromkeys(parts):
-        progress.note(f"part {part}")
-        module, _, function = PARTS[part].partition(":")
-        given = {"realisations": realisations}
+    given = {"realisations": realisations}
+
+    def measure(part: str, function: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         sizes = {k: given[k] for k in _SIZES.get(part, ()) if given[k] is not None}
-        measure = getattr(import_module(module), function)
-        found[part] = measure(out, quick=quick, progress=progress, **sizes)
-    return found
+        return function(out, quick=quick, progress=progress, **sizes)
+
+    return run_parts(out, parts, PARTS, measure, progress)

@@ -6,13 +6,14 @@ import time
 from functools import partial
 from typing import Any
 
-from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan, dose_key
+from betaplus.pipeline.benchmark.patlak.bench import Bench, Plan
 from betaplus.pipeline.benchmark.patlak.candidates import MOST_DRAWS, TUNED, run_candidate
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
 from betaplus.pipeline.benchmark.patlak.slices import SHOWN, keep_slice
 from betaplus.pipeline.benchmark.patlak.tuning import LEARNED_TUNED, tuned_settings, tuning_name
 from betaplus.pipeline.benchmark.shelf import Task
+from betaplus.pipeline.benchmark.wording import dose_key
 
 __all__ = [
     "DEFAULTS",

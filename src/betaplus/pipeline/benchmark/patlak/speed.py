@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,8 +18,10 @@ from betaplus.patlak.fitting import fit_study, read_study
 from betaplus.patlak.method import LEARNED, METHODS, find_method
 from betaplus.patlak.prior_choice import PriorChoice, choose_prior
 from betaplus.patlak.study import Study
-from betaplus.pipeline.benchmark.patlak.memory_study import T_STAR, torso_blood, torso_image
-from betaplus.pipeline.benchmark.patlak.writing import write_part
+from betaplus.pipeline.benchmark.machine import machine_words
+from betaplus.pipeline.benchmark.patlak.memory.torso import T_STAR, torso_blood, torso_image
+from betaplus.pipeline.benchmark.result_files import write_result
+from betaplus.pipeline.benchmark.wording import grid_name, opening
 from betaplus.pipeline.patlak.request import PatlakRequest, check_options
 
 __all__ = ["benchmark_speed", "speed_table"]
@@ -104,9 +104,9 @@ def benchmark_speed(
         "sums": {**sums, "per_voxel_us": 1e6 * sums["wall_s"] / voxels},
         "methods": rows,
         "gpu": _gpu(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine_words(),
     }
-    write_part(out, "speed", result, speed_table(result))
+    write_result(out, "patlak_speed", result, speed_table(result))
     return result
 
 
@@ -175,10 +175,8 @@ def _gpu() -> str:
 
 def speed_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_speed` as Markdown."""
-    grid, sums = " x ".join(map(str, result["shape"])), result["sums"]
-    lines = ["# Speed of Patlak maps", ""]
-    if result["quick"]:
-        lines += ["Quick run: too little to judge by.", ""]
+    grid, sums = grid_name(result["shape"]), result["sums"]
+    lines = opening("Speed of Patlak maps", result)
     lines += [
         f"A torso of {grid} voxels of {_VOXEL:g} mm in {result['frames']} frames,"
         f" {result['fitted']:,} voxels in the mask, {result['threads']} threads"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Row", "Summary", "region_spread", "select", "summarise"]
+from betaplus.pipeline.benchmark.rows import Row, select
 
-Row = Mapping[str, Any]
+__all__ = ["Summary", "region_spread", "summarise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +43,6 @@ class Summary:
     lesions: int
     seconds: float
     maps: int
-
-
-def select(
-    rows: Iterable[Row],
-    *,
-    method: str | None = None,
-    dose: float | None = None,
-    anatomy: str | None = None,
-    subject: str | None = None,
-) -> list[Row]:
-    """Return the rows of a method, a dose, an anatomy, a person; None is any."""
-    wanted = {"method": method, "dose": dose, "anatomy": anatomy, "subject": subject}
-    asked = {name: value for name, value in wanted.items() if value is not None}
-    return [row for row in rows if all(row[name] == value for name, value in asked.items())]
 
 
 def summarise(rows: Sequence[Row]) -> Summary:

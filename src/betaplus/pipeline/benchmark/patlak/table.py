@@ -8,26 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.pipeline.benchmark.denoise.targets import dose_name
 from betaplus.pipeline.benchmark.gate import gate_lines
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE, SPREAD, image_gates, spread_ratios
-from betaplus.pipeline.benchmark.patlak.summary import Row, region_spread, select, summarise
+from betaplus.pipeline.benchmark.patlak.summary import region_spread, summarise
+from betaplus.pipeline.benchmark.rows import Row, select
+from betaplus.pipeline.benchmark.wording import dose_name, grid_name, opening
 
-__all__ = ["at_dose_lines", "images_table", "quick_warning", "region_lines"]
-
-
-def quick_warning(result: Mapping[str, Any]) -> list[str]:
-    """Return the lines that say that a run was a quick one."""
-    return ["Quick run: too little to judge by.", ""] if result["quick"] else []
+__all__ = ["at_dose_lines", "images_table", "region_lines"]
 
 
 def images_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_images` as Markdown."""
     rows: Sequence[Row] = result["rows"]
     anatomies = list(dict.fromkeys(row["anatomy"] for row in rows))
-    size = " x ".join(map(str, result["shape"]))
+    size = grid_name(result["shape"])
     people = ", ".join(f"{p['name']} (seed {p['seed']})" for p in result["people"])
-    lines = ["# Patlak maps", "", *quick_warning(result)]
+    lines = opening("Patlak maps", result)
     lines += [
         f"Simulation: {people}; {size} voxels of {result['voxel']:g} mm. Reference: the Patlak maps"
         " of the same frames without noise. " + _tuning_words(result),

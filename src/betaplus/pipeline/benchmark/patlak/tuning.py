@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from betaplus.pipeline.benchmark.patlak.bench import Bench, dose_key
+from betaplus.pipeline.benchmark.patlak.bench import Bench
 from betaplus.pipeline.benchmark.patlak.candidates import (
     CANDIDATES,
     TUNED,
-    Candidate,
     run_candidate,
     start_of,
 )
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
-from betaplus.pipeline.benchmark.search import Found, search
 from betaplus.pipeline.benchmark.shelf import Task
+from betaplus.pipeline.benchmark.tuning import tune_item
+from betaplus.pipeline.benchmark.wording import dose_key
 
 __all__ = [
     "LEARNED_TUNED",
     "QUICK_STEPS",
     "chosen_learned",
     "mean_of_rows",
-    "tune",
     "tuned_settings",
     "tuning_items",
     "tuning_name",
@@ -95,59 +94,9 @@ def chosen_learned(bench: Bench) -> dict[str, Any]:
 
 
 def tuning_items(bench: Bench) -> list[dict[str, Any]]:
-    """Return what was found, without the trials."""
+    """Return what was found."""
     names = [name for task in tuning_tasks(bench) for name in task.makes]
-    return [{k: v for k, v in bench.shelf.get(n).items() if k != "trials"} for n in names]
-
-
-def tune(
-    bench: Bench,
-    name: str,
-    about: Mapping[str, Any],
-    score: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-    candidate: Candidate,
-    priors: Sequence[str] = (),
-) -> None:
-    """Look for the best settings and write them as an item; trials are kept as they are made.
-
-    Args:
-        bench: The bench.
-        name: Of the item.
-        about: What else is in it.
-        score: Of settings; what `mean_of_rows` returns.
-        candidate: What is varied, and from where.
-        priors: Names of the priors to try; the best is the setting ``prior``.
-    """
-    trials_name = f"trials/{name}"
-    trials = bench.shelf.get(trials_name)["trials"] if bench.shelf.has(trials_name) else []
-
-    def ask(settings: Mapping[str, Any]) -> float:
-        for trial in trials:
-            if trial["settings"] == settings:
-                return float(trial["score"])
-        found = score(settings)
-        trials.append({"settings": dict(settings), **found})
-        bench.shelf.put(trials_name, {"trials": trials})
-        return float(found["score"])
-
-    found: list[tuple[Found, dict[str, Any]]] = []
-    for more in [{"prior": prior} for prior in priors] or [{}]:
-        part = partial(_ask_with, ask, more)
-        found.append(
-            (search(part, start_of(candidate), candidate.axes, rounds=candidate.rounds), more)
-        )
-    best, more = min(found, key=lambda pair: pair[0].score)
-    item = {
-        **about, "settings": {**best.settings, **more}, "score": best.score,
-        "bracketed": best.bracketed, "trials": trials,
-    }  # fmt: skip
-    bench.shelf.put(name, item)
-
-
-def _ask_with(
-    ask: Callable[[Mapping[str, Any]], float], more: Mapping[str, Any], settings: Mapping[str, Any]
-) -> float:
-    return ask({**settings, **more})
+    return [bench.shelf.get(name) for name in names]
 
 
 def _tune(bench: Bench, anatomy: str, dose: float, method: str) -> None:
@@ -163,8 +112,12 @@ def _tune(bench: Bench, anatomy: str, dose: float, method: str) -> None:
         return mean_of_rows(rows)
 
     candidate = CANDIDATES[method]
-    name = tuning_name(anatomy, dose, method)
-    tune(bench, name, about, score, candidate, candidate.priors.get(anatomy, ()))
+    priors = candidate.priors.get(anatomy, ())
+    tune_item(
+        bench.shelf, tuning_name(anatomy, dose, method), about, score, start_of(candidate),
+        candidate.axes, rounds=candidate.rounds,
+        choices=[{"prior": prior} for prior in priors] or [{}],
+    )  # fmt: skip
 
 
 def mean_of_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
-from betaplus.io.atomic import atomic_path
+from betaplus.pipeline.benchmark.result_files import result_file, write_arrays, write_result
+from betaplus.pipeline.benchmark.wording import opening
 from betaplus.pipeline.training.prior.plan import COARSE, PAIRS, PRIORS, PriorPlan
 from betaplus.pipeline.training.prior.validation import levels_of
 
 __all__ = ["benchmark_prior", "prior_table"]
 
-_NAME = "benchmark_prior"
 _LARGER = "larger"
 _SHOWN = 0.3  # noise level of the pictures
 _PICTURES = 4
@@ -73,7 +72,8 @@ def benchmark_prior(
         found, shown = _one(out / "volumes" / name, known[name], priors, coarse, quick, progress)
         result["priors"][name] = found
         images |= {f"{name} {key}": image for key, image in shown.items()}
-    _write(out, result, images)
+    write_result(out, "prior", result, prior_table(result))
+    write_arrays(result_file(out, "prior_images", "npz"), images)
     return result
 
 
@@ -162,9 +162,7 @@ def _one(
 
 def prior_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_prior` as Markdown."""
-    lines = ["# Benchmark of the priors", ""]
-    if result["quick"]:
-        lines += ["Quick run: too little to judge by.", ""]
+    lines = opening("Benchmark of the priors", result)
     for name, found in result["priors"].items():
         sizes = ", ".join(f"{n} {v / 1e6:.2f} million" for n, v in found["parameters"].items())
         lines += [
@@ -211,12 +209,3 @@ def prior_table(result: Mapping[str, Any]) -> str:
 
 def _pair(drawn: Mapping[str, Any], key: str) -> str:
     return f"{drawn['ratio'][key]:.3f} ({drawn['halves'][key]:.3f})"
-
-
-def _write(folder: Path, result: Mapping[str, Any], images: Mapping[str, np.ndarray]) -> None:
-    texts = {"json": json.dumps(result, indent=1) + "\n", "md": prior_table(result)}
-    for kind, text in texts.items():
-        with atomic_path(folder / f"{_NAME}.{kind}") as path:
-            path.write_text(text, encoding="utf-8")
-    with atomic_path(folder / f"{_NAME}_images.npz") as path, path.open("wb") as file:
-        np.savez_compressed(file, **dict(images))

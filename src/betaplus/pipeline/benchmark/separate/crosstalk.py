@@ -25,13 +25,15 @@ from betaplus.pipeline.benchmark.separate.cases import Scene, Subject, make_case
 from betaplus.pipeline.benchmark.separate.gates import crosstalk_gates
 from betaplus.pipeline.benchmark.separate.images import about_plan
 from betaplus.pipeline.benchmark.separate.networks import Networks
+from betaplus.pipeline.benchmark.separate.summary import skipped
 from betaplus.pipeline.benchmark.separate.tuning import (
     tuned_settings,
     tuning_name,
     tuning_tasks,
 )
-from betaplus.pipeline.benchmark.separate.writing import number, opening, skip_lines, write_part
+from betaplus.pipeline.benchmark.separate.writing import skip_lines, write_part
 from betaplus.pipeline.benchmark.shelf import Task, work_through
+from betaplus.pipeline.benchmark.wording import number, opening
 from betaplus.separation.method import LEARNED
 from betaplus.simulation.dual_study import DualStudy, lesion_pair
 
@@ -93,9 +95,7 @@ def benchmark_crosstalk(
                     names.append(name)
                     run = partial(_measure, bench, scene, kind, n, edge, group, name)
                     tasks.append(Task(name, [name], run, needs[scene]))
-    bench.progress.start("tuning and lesions", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "tuning and lesions")
     rows = [row for name in names for row in bench.shelf.get(name)["rows"]]
     result: dict[str, Any] = {
         **about_plan(bench),
@@ -103,7 +103,7 @@ def benchmark_crosstalk(
         "lesions": lesions,
         "edge": edge,
         "methods": columns,
-        "skipped": {r["method"]: r["skipped"] for r in reversed(rows) if "skipped" in r},
+        "skipped": skipped(rows),
         "means": means_of(rows),
         "rows": rows,
     }

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from betaplus.pipeline.benchmark.gate import Gate
+from betaplus.pipeline.benchmark.rows import Row, select
 from betaplus.pipeline.benchmark.separate.candidates import UNCONDITIONAL
-from betaplus.pipeline.benchmark.separate.summary import Row, mean_of, select
+from betaplus.pipeline.benchmark.separate.summary import mean_of
 
 __all__ = [
     "GATED_DELAY",

@@ -50,9 +50,7 @@ def benchmark_images(
     plan = bench.plan
     scenes, columns = plan.scenes, list(plan.methods)
     tasks = [*tuning_tasks(bench, scenes), *score_tasks(bench, scenes, columns)]
-    bench.progress.start("tuning and images", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "tuning and images")
     rows = gather(bench, scenes, columns)
     result: dict[str, Any] = {
         **about_plan(bench),

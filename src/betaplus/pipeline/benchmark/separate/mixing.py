@@ -19,14 +19,17 @@ import numpy as np
 from betaplus.core.progress import Progress
 from betaplus.physics.dual import check_residual
 from betaplus.pipeline.benchmark.gate import Gate, gate_lines
+from betaplus.pipeline.benchmark.rows import select
 from betaplus.pipeline.benchmark.separate.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.separate.candidates import Skip, run_candidate
 from betaplus.pipeline.benchmark.separate.cases import Scene, Subject, scan_of
 from betaplus.pipeline.benchmark.separate.images import about_plan
 from betaplus.pipeline.benchmark.separate.macros import mean_share
 from betaplus.pipeline.benchmark.separate.networks import Networks
-from betaplus.pipeline.benchmark.separate.writing import number, opening, skip_lines, write_part
+from betaplus.pipeline.benchmark.separate.summary import skipped
+from betaplus.pipeline.benchmark.separate.writing import skip_lines, write_part
 from betaplus.pipeline.benchmark.shelf import Task, work_through
+from betaplus.pipeline.benchmark.wording import number, opening
 from betaplus.separation.fitting import SeparationFit
 from betaplus.separation.study_checks import MixingCheck, check_mixing
 from betaplus.simulation.dual_study import DualStudy
@@ -76,14 +79,12 @@ def benchmark_mixing(
                 names.append(name)
                 run = partial(_measure, bench, scene, Subject(number=n), column, name)
                 tasks.append(Task(name, [name], run))
-    bench.progress.start("mixing", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "mixing")
     rows = [bench.shelf.get(name) for name in names]
     result: dict[str, Any] = {
         **about_plan(bench),
         "methods": columns,
-        "skipped": {r["method"]: r["skipped"] for r in reversed(rows) if "skipped" in r},
+        "skipped": skipped(rows),
         "gain": GAIN,
         "rows": rows,
     }
@@ -120,7 +121,7 @@ def known_chi_square(
 
 def mixing_gates(result: Mapping[str, Any]) -> list[Gate]:
     """Return the gates: chi-square of `inn` of every scan, frames seen, and false alarms."""
-    own = [r for r in result["rows"] if r["method"] == "inn" and "skipped" not in r]
+    own = select(result["rows"], method="inn")
     off = max((abs(r["chi_square"] - 1.0) for r in own), default=float("nan"))
     seen = float(np.mean([r["seen"] for r in own])) if own else float("nan")
     false = float(np.mean([bool(r["warned"]) for r in own])) if own else float("nan")
@@ -148,11 +149,7 @@ def mixing_table(result: Mapping[str, Any]) -> str:
     ]
     for method in result["methods"]:
         for delay in result["delays"]:
-            own = [
-                r
-                for r in result["rows"]
-                if "skipped" not in r and (r["method"], r["delay"]) == (method, delay)
-            ]
+            own = select(result["rows"], method=method, delay=delay)
             if not own:
                 continue
             frames = [c for r in own for c in r["frames"] if c is not None]

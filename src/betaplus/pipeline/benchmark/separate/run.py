@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.benchmark.parts import check_parts, run_parts
 
 __all__ = ["PARTS", "benchmark_separate"]
 
@@ -19,8 +18,8 @@ PARTS = {
     "shifts": f"{_HERE}.shifts:benchmark_shifts",
     "crosstalk": f"{_HERE}.crosstalk:benchmark_crosstalk",
     "mixing": f"{_HERE}.mixing:benchmark_mixing",
-    "coverage": f"{_HERE}.coverage:benchmark_coverage",
-    "real": f"{_HERE}.real:benchmark_real",
+    "coverage": f"{_HERE}.coverage.run:benchmark_coverage",
+    "real": f"{_HERE}.real.run:benchmark_real",
     "speed": f"{_HERE}.speed:benchmark_speed",
 }
 """Part to the function that measures it, imported on use: ``function(out, networks, *, quick,
@@ -50,20 +49,15 @@ def benchmark_separate(
         InputError: If a bundle cannot be used.
         UsageError: If a part is unknown, a bundle is not there, or a method has two.
     """
-    for part in parts:
-        if part not in PARTS:
-            raise UsageError(f"part {part!r} is unknown", f"expected one of {', '.join(PARTS)}")
+    check_parts(parts, PARTS)
     from betaplus.pipeline.benchmark.separate.networks import Networks
 
     networks = Networks.load(
         [Path(bundle) for bundle in bundles], None if unconditional is None else Path(unconditional)
     )
     out, progress = Path(out), progress or Silent()
-    out.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for part in dict.fromkeys(parts):
-        progress.note(f"part {part}")
-        module, _, function = PARTS[part].partition(":")
-        measure = getattr(import_module(module), function)
-        found[part] = measure(out, networks, quick=quick, progress=progress)
-    return found
+
+    def measure(part: str, function: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        return function(out, networks, quick=quick, progress=progress)
+
+    return run_parts(out, parts, PARTS, measure, progress)

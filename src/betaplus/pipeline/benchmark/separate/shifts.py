@@ -13,6 +13,7 @@ from typing import Any
 
 from betaplus.core.progress import Progress
 from betaplus.pipeline.benchmark.gate import gate_lines
+from betaplus.pipeline.benchmark.rows import Row, select
 from betaplus.pipeline.benchmark.separate.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.separate.candidates import UNCONDITIONAL
 from betaplus.pipeline.benchmark.separate.cases import PAIRS, Scene
@@ -20,10 +21,11 @@ from betaplus.pipeline.benchmark.separate.gates import GATED_DELAY, shift_gates
 from betaplus.pipeline.benchmark.separate.images import about_plan
 from betaplus.pipeline.benchmark.separate.networks import Networks
 from betaplus.pipeline.benchmark.separate.scoring import gather, score_tasks
-from betaplus.pipeline.benchmark.separate.summary import Row, mean_of, select, skipped
+from betaplus.pipeline.benchmark.separate.summary import mean_of, skipped
 from betaplus.pipeline.benchmark.separate.tuning import tuning_items, tuning_tasks
-from betaplus.pipeline.benchmark.separate.writing import number, opening, skip_lines, write_part
+from betaplus.pipeline.benchmark.separate.writing import skip_lines, write_part
 from betaplus.pipeline.benchmark.shelf import work_through
+from betaplus.pipeline.benchmark.wording import number, opening
 from betaplus.simulation.dual_study import SHIFTS
 
 __all__ = ["benchmark_shifts", "shifts_table"]
@@ -67,9 +69,7 @@ def benchmark_shifts(
         bench, scenes, columns, draws=draws, settings_of=dict.fromkeys(scenes, base),
         group="shifts", macros=False,
     )  # fmt: skip
-    bench.progress.start("tuning and shifts", len(tasks))
-    work_through(bench.shelf, tasks, bench.progress.advance)
-    bench.progress.finish()
+    work_through(bench.shelf, tasks, bench.progress, "tuning and shifts")
     rows = gather(bench, scenes, columns, draws, "shifts")
     result: dict[str, Any] = {
         **about_plan(bench),

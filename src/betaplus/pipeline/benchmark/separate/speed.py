@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import Any
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
 from betaplus.io.derivatives import write_blood, write_image
+from betaplus.pipeline.benchmark.machine import machine_words
 from betaplus.pipeline.benchmark.separate.networks import Networks
-from betaplus.pipeline.benchmark.separate.writing import opening, skip_lines, write_part
+from betaplus.pipeline.benchmark.separate.writing import skip_lines, write_part
 from betaplus.pipeline.benchmark.verb_run import run_verb
+from betaplus.pipeline.benchmark.wording import grid_name, opening
 from betaplus.separation.method import LEARNED, METHODS
 from betaplus.simulation.dataset import pet_fields
 from betaplus.simulation.dual_study import (
@@ -76,7 +76,7 @@ def benchmark_speed(
         "threads": threads,
         "methods": rows,
         "skipped": missing,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine_words(),
     }
     write_part(out, "speed", result, speed_table(result))
     return result
@@ -84,7 +84,7 @@ def benchmark_speed(
 
 def speed_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_speed` as Markdown."""
-    grid = " x ".join(map(str, result["shape"]))
+    grid = grid_name(result["shape"])
     lines = opening("Speed of separation", result)
     lines += [
         f"`betaplus separate` on {grid} voxels in {result['frames']} frames, all voxels,"
@@ -113,7 +113,8 @@ def _run(
     trained = networks.of(method)
     if method in LEARNED and trained is not None and trained.bundle is not None:
         more += ["--bundle", str(trained.bundle.path)]
-    return run_verb("separate", [*arguments, *more], out / "sub-01_separate_run.json")
+    run = run_verb("separate", [*arguments, *more], out / "sub-01_separate_run.json")
+    return {**run.as_dict(), "found": run.record.get("found", {}), "fitted": run.record["fitted"]}
 
 
 def _written(folder: Path, shape: Sequence[int]) -> list[str]:

@@ -16,27 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from betaplus.pipeline.benchmark.rows import Row
+
 __all__ = [
     "MacroErrors",
-    "Row",
     "curve_spread",
     "macro_errors",
     "macro_rows",
     "mean_of",
-    "select",
     "skipped",
 ]
-
-Row = Mapping[str, Any]
-
-
-def select(rows: Iterable[Row], **wanted: Any) -> list[Row]:
-    """Return the rows that have all given values and were not skipped."""
-    return [
-        row
-        for row in rows
-        if "skipped" not in row and all(row[name] == value for name, value in wanted.items())
-    ]
 
 
 def skipped(rows: Iterable[Row]) -> dict[str, str]:

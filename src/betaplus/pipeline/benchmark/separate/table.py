@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from betaplus.pipeline.benchmark.gate import gate_lines
+from betaplus.pipeline.benchmark.rows import Row, select
 from betaplus.pipeline.benchmark.separate.candidates import settings_words
 from betaplus.pipeline.benchmark.separate.gates import image_gates
 from betaplus.pipeline.benchmark.separate.summary import (
-    Row,
     curve_spread,
     macro_errors,
     macro_rows,
     mean_of,
-    select,
 )
-from betaplus.pipeline.benchmark.separate.writing import number, opening, skip_lines
+from betaplus.pipeline.benchmark.separate.writing import skip_lines
+from betaplus.pipeline.benchmark.wording import grid_name, number, opening
 
 __all__ = ["delay_lines", "images_table"]
 
@@ -29,7 +29,7 @@ _FIGURES = (("nrmse", "{:.3f}"), ("nrmse_time", "{:.3f}"), ("mse", "{:.3g}"), ("
 
 def images_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_images` as Markdown."""
-    size = " x ".join(map(str, result["shape"]))
+    size = grid_name(result["shape"])
     people = ", ".join(map(str, result["people"]))
     lines = opening("Images of two tracers", result)
     lines += [

@@ -56,7 +56,7 @@ def _tune(bench: Bench, scene: Scene, method: str) -> None:
     about = {**scene.as_dict(), "method": method, "people": [s.seed for s in subjects]}
     held = [(bench.scan(scene, s)[0], bench.case(scene, s, 0)) for s in subjects]
 
-    def score(settings: Mapping[str, Any]) -> float:
+    def score(settings: Mapping[str, Any]) -> dict[str, float]:
         logs = []
         for simulated, case in held:
             fit = run_candidate(case.study, method, settings, bench.networks)
@@ -66,7 +66,7 @@ def _tune(bench: Bench, scene: Scene, method: str) -> None:
                 error = found[inside] - simulated.x[i][inside][:, seen]
                 power = simulated.x[i][inside][:, seen]
                 logs.append(0.5 * math.log(float((error**2).sum()) / float((power**2).sum())))
-        return math.exp(sum(logs) / len(logs))
+        return {"score": math.exp(sum(logs) / len(logs))}
 
     candidate = CANDIDATES[method]
     try:

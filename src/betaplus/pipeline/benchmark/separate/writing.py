@@ -1,4 +1,4 @@
-"""The files that a part of the benchmark of `separate` writes, and what all tables begin with."""
+"""The files that a part of the benchmark of `separate` writes, and what its tables leave out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from betaplus.pipeline.benchmark.part_files import write_part_files
+from betaplus.pipeline.benchmark.result_files import write_result
 
-__all__ = ["finite", "number", "opening", "skip_lines", "write_part"]
+__all__ = ["finite", "skip_lines", "write_part"]
 
 
 def write_part(folder: Path, part: str, result: Mapping[str, Any], table: str) -> None:
@@ -18,13 +18,7 @@ def write_part(folder: Path, part: str, result: Mapping[str, Any], table: str) -
     Raises:
         OutputError: If a file cannot be written.
     """
-    write_part_files(folder, "separate", part, finite(result), table)
-
-
-def opening(title: str, result: Mapping[str, Any]) -> list[str]:
-    """Return the heading of a part, with a warning where a run was a quick one."""
-    warning = ["Quick run: too little to judge by.", ""] if result["quick"] else []
-    return [f"# {title}", "", *warning]
+    write_result(folder, f"separate_{part}", finite(result), table)
 
 
 def skip_lines(reasons: Mapping[str, str]) -> list[str]:
@@ -32,11 +26,6 @@ def skip_lines(reasons: Mapping[str, str]) -> list[str]:
     if not reasons:
         return []
     return ["Left out:", "", *[f"- {name}: {why}" for name, why in reasons.items()], ""]
-
-
-def number(value: float | None, form: str = "{:.3f}") -> str:
-    """Return a number as text; empty where there is none."""
-    return "" if value is None or not math.isfinite(value) else form.format(value)
 
 
 def finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
+from betaplus.pipeline.benchmark.wording import dose_name
 from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.denoiser.batches import make_item
 from betaplus.pipeline.training.denoiser.validation import DOSES
@@ -74,6 +75,6 @@ class HeldOut:
             left = float(after.square().mean() / before.square().mean())
             gains[dose].append(-10.0 * math.log10(left) if left > 0 else math.inf)
             biases.append(100.0 * float((after.mean() - before.mean()) / truth.mean()))
-        figures = {f"gain at 1/{1 / d:.0f} [dB]": float(np.mean(g)) for d, g in gains.items()}
+        figures = {f"gain at {dose_name(d)} [dB]": float(np.mean(g)) for d, g in gains.items()}
         return {"gain": float(np.mean(list(figures.values()))), **figures,
                 "bias [%]": float(np.mean(biases))}  # fmt: skip

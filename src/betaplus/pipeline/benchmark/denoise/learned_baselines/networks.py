@@ -40,6 +40,7 @@ class Baseline:
     Attributes:
         name: Of it.
         losses: Names of the losses among which validation chooses.
+        rates: Learning rates among which it chooses; those of the plan if None.
         build: Makes the network.
         batches: Makes what it is trained with; and how many items a step has.
         loss: (network, batch, name of the loss, generator) to the loss.
@@ -48,6 +49,7 @@ class Baseline:
 
     name: str
     losses: tuple[str, ...]
+    rates: tuple[float, ...] | None = None
     build: Callable[[BaselinePlan], nn.Module]
     batches: Callable[[Corpus, BaselinePlan], tuple[PairBatches, int]]
     loss: Callable[[Any, dict[str, Tensor], str, Generator], Tensor]
@@ -152,6 +154,7 @@ BASELINES = {
         Baseline(
             name="gan3d",
             losses=("L2 and least-squares GAN",),
+            rates=(2e-4, 4e-4),  # at 1e-3, the best of short trials, all was zero after 700 steps
             build=lambda plan: Gan(plan.widths, plan.blocks, plan.patch),
             batches=_parts,
             loss=lambda network, batch, name, chosen: gan3d_loss(network, batch),

@@ -15,17 +15,15 @@ from betaplus.io.jsons import plain, read_json
 from betaplus.pipeline.benchmark.denoise.cases import DOSES, FIRST_TUNING, groups
 from betaplus.pipeline.benchmark.denoise.learned_baselines.networks import BASELINES
 from betaplus.pipeline.benchmark.denoise.learned_baselines.plan import BaselinePlan, quick_plan
-from betaplus.pipeline.benchmark.denoise.learned_baselines.scans import Scans
 from betaplus.pipeline.benchmark.denoise.learned_baselines.scoring import Scorer
 from betaplus.pipeline.benchmark.denoise.learned_baselines.table import baselines_table
 from betaplus.pipeline.benchmark.denoise.learned_baselines.training import Trained, train_baseline
-from betaplus.pipeline.benchmark.denoise.writing import write_part
+from betaplus.pipeline.benchmark.denoise.scans import QUICK_LENGTH, Scans
+from betaplus.pipeline.benchmark.result_files import write_result
 from betaplus.pipeline.training.corpus import FIRST_TEST, Corpus
 from betaplus.pipeline.training.denoiser.boxes import fill_boxes
 
 __all__ = ["benchmark_baselines"]
-
-_QUICK = 120.0  # mm of a body
 
 
 def benchmark_baselines(
@@ -46,8 +44,8 @@ def benchmark_baselines(
 
     They learn from what our denoiser learns from, each for the same minutes, and are judged on
     bodies that no training saw. Writes ``benchmark_denoise_baselines.json`` and ``.md``; beside
-    them ``corpus/``, a folder for each network, and ``scores/``, from which a run that was cut
-    short goes on. Simulation throughout.
+    them ``corpus/``, a folder for each network, ``scores/`` and the filters of part `images`, from
+    which a run that was cut short goes on. Simulation throughout.
 
     Args:
         out: Folder.
@@ -98,9 +96,9 @@ def benchmark_baselines(
         "groups": [group.name for group in wanted],
         "rows": [],
     }
-    scans = Scans(
-        folder=work / "scores", voxel=plan.corpus.voxel, grid_voxel=denoiser.voxel,
-        length=_QUICK if quick else None, threads=workers,
+    scans = Scans.at(
+        work, voxel=plan.corpus.voxel, grid_voxel=denoiser.voxel,
+        length=QUICK_LENGTH if quick else None, threads=workers,
     )  # fmt: skip
     scorer = Scorer(
         folder=work / "scores", scans=scans, denoiser=denoiser, trained=trained, plan=plan,
@@ -112,10 +110,10 @@ def benchmark_baselines(
         for person in range(people):
             for dose in doses:
                 result["rows"] += scorer.rows(group, FIRST_TEST + person, dose, filters[dose])
-                write_part(out, "baselines", result, baselines_table(result))
+                write_result(out, "denoise_baselines", result, baselines_table(result))
                 progress.advance()
     progress.finish()
-    write_part(out, "baselines", result, baselines_table(result))
+    write_result(out, "denoise_baselines", result, baselines_table(result))
     return result
 
 

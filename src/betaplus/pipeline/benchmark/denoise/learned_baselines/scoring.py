@@ -20,10 +20,10 @@ from betaplus.pipeline.benchmark.denoise.cases import Group, Scan
 from betaplus.pipeline.benchmark.denoise.learned import apply_mmse
 from betaplus.pipeline.benchmark.denoise.learned_baselines.networks import images_of, methods_of
 from betaplus.pipeline.benchmark.denoise.learned_baselines.plan import BaselinePlan
-from betaplus.pipeline.benchmark.denoise.learned_baselines.scans import Scans, kept_row
 from betaplus.pipeline.benchmark.denoise.learned_baselines.training import Trained
 from betaplus.pipeline.benchmark.denoise.learned_baselines.whole_volume import around_signal
-from betaplus.pipeline.benchmark.denoise.targets import dose_name
+from betaplus.pipeline.benchmark.denoise.scans import Scans
+from betaplus.pipeline.benchmark.wording import dose_name
 
 __all__ = ["FILTERS", "Scorer"]
 
@@ -77,7 +77,7 @@ class Scorer:
             filters: For this dose.
         """
         files = {method: self._file(group, person, dose, method) for method in self.keys}
-        known = {method: kept_row(file, self.keys[method]) for method, file in files.items()}
+        known = {method: _kept_row(file, self.keys[method]) for method, file in files.items()}
         missing = [method for method, row in known.items() if row is None]
         if missing:
             scan, targets = self.scans.judged(group, person)
@@ -132,3 +132,12 @@ class Scorer:
             image[box] = found[0, 0].numpy()
             yield method, image, seconds
             since = time.perf_counter()
+
+
+def _kept_row(file: Path, key: str) -> dict[str, Any] | None:
+    """Return what an earlier run wrote to a file, if it was made with the same."""
+    if not file.exists():
+        return None
+    found = read_json(file)
+    row: dict[str, Any] | None = found.get("row") if found.get("key") == key else None
+    return row

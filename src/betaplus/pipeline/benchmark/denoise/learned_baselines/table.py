@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.pipeline.benchmark.denoise.gates import Row, lesions_between, organ_biases
-from betaplus.pipeline.benchmark.denoise.table import quick_warning
-from betaplus.pipeline.benchmark.denoise.targets import dose_name
+from betaplus.pipeline.benchmark.denoise.gates import lesions_between, organ_biases
+from betaplus.pipeline.benchmark.rows import Row, select
+from betaplus.pipeline.benchmark.wording import dose_name, opening
 
 __all__ = ["baselines_table"]
 
@@ -19,10 +19,10 @@ _SMALL = (8.0, 12.0)
 
 def baselines_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_baselines` as Markdown."""
-    lines = ["# Learned baselines", "", *quick_warning(result), _said(result), ""]
+    lines = [*opening("Learned baselines", result), _said(result), ""]
     lines += [*_networks(result), ""]
     for group in result["groups"]:
-        rows = [row for row in result["rows"] if row["group"] == group]
+        rows = select(result["rows"], group=group)
         if rows:
             lines += [f"## {group}", "", *_scores(rows, result["doses"]), ""]
     return "\n".join(lines)

@@ -116,19 +116,20 @@ class _Runs:
         Rates are tried with the first loss, then other losses with the best rate.
         """
         plan, losses = self.plan, self.baseline.losses
+        rates = self.baseline.rates or plan.rates
         asked = {
-            "losses": list(losses), "rates": list(plan.rates), "steps": plan.trial_steps,
+            "losses": list(losses), "rates": list(rates), "steps": plan.trial_steps,
             "seed": self.seed,
         }  # fmt: skip
         kept = self.folder / "choice.json"
         if kept.exists() and (found := read_json(kept))["asked"] == asked:
             return found
         tried: list[dict[str, Any]] = []
-        if plan.trial_steps and len(plan.rates) * len(losses) > 1:
-            tried += [self._trial(losses[0], rate) for rate in plan.rates]
+        if plan.trial_steps and len(rates) * len(losses) > 1:
+            tried += [self._trial(losses[0], rate) for rate in rates]
             rate = _best(tried)["rate"]
             tried += [self._trial(loss, rate) for loss in losses[1:]]
-        best = _best(tried) if tried else {"loss": losses[0], "rate": plan.rates[0]}
+        best = _best(tried) if tried else {"loss": losses[0], "rate": rates[0]}
         choice = {"asked": asked, "loss": best["loss"], "rate": best["rate"], "tried": tried}
         write_json(kept, choice)
         return choice

@@ -1,0 +1,1 @@
+"""Part `calls` of the benchmark of `denoise`."""

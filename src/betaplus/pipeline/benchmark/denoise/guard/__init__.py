@@ -1,0 +1,1 @@
+"""Part `guard` of the benchmark of `denoise`."""

@@ -1,0 +1,1 @@
+"""Part `observer` of the benchmark of `denoise`."""

@@ -1,0 +1,1 @@
+"""Part `recovery` of the benchmark of `denoise`."""

@@ -1,0 +1,1 @@
+"""Part `speed` of the benchmark of `denoise`."""

@@ -1,0 +1,1 @@
+"""Method `exact` beside long chains: ensemble MCMC and NUTS."""

@@ -1,0 +1,1 @@
+"""All posterior methods side by side on the same curves."""

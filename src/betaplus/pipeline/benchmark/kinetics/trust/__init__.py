@@ -1,0 +1,1 @@
+"""The trust map: probabilities of models and the misfit flag."""

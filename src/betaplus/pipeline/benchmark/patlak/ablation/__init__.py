@@ -1,0 +1,1 @@
+"""Part `ablation` of the benchmark of `patlak`."""

@@ -1,0 +1,1 @@
+"""Part `coverage` of the benchmark of `patlak`."""

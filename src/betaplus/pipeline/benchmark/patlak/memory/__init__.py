@@ -1,0 +1,1 @@
+"""Part `memory` of the benchmark of `patlak`."""

@@ -1,0 +1,1 @@
+"""The benchmarks of `reconstruct` and of its projector."""

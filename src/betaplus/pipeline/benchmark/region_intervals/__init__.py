@@ -1,0 +1,1 @@
+"""Whether intervals of means of regions hold the truth: what benchmarks share."""

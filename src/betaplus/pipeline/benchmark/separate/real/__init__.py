@@ -1,0 +1,1 @@
+"""Part `real` of the benchmark of `separate`."""

@@ -1,0 +1,1 @@
+"""The benchmark of the image-space surrogate of simulated scans."""
