@@ -145,7 +145,7 @@ def test_a_mask_on_another_grid(denoise: Any, tmp_path: Path) -> None:
     scan = image()
     for name, shape, shift, words in (
         ("smaller", (39, 36, 44), 0.0, "has shape (39, 36, 44)"),
-        ("moved", (40, 36, 44), 2.0, "lies elsewhere"),
+        ("moved", (40, 36, 44), 2.0, "mm away from the image"),
     ):
         affine = scan.affine.copy()
         affine[:3, 3] += shift

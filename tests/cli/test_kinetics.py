@@ -248,12 +248,26 @@ def test_nlls_writes_the_same_files(study: Study, run_cli: RunCli) -> None:
     assert len(names) == len(PARAMETERS) * len(STATISTICS) + 3
 
 
-def test_units_out_of_proportion_are_remarked(study: Study, run_cli: RunCli) -> None:
-    study.edit_json(study.pet_json, Units="MBq/mL")
-    code, text, _ = run_cli(*[a for a in study.arguments() if a != "--quiet"])
-    assert code == 0 and "check the units of both" in text
+@pytest.mark.parametrize(
+    ("unit", "blood", "words"),
+    [("kBq/mL", "Bq/mL", "mL/cm3/min"), ("Bq/mL", "kBq/mL", "of the blood of its time")],
+)
+def test_units_out_of_proportion_are_refused(
+    unit: str, blood: str, words: str, study: Study, run_cli: RunCli
+) -> None:
+    study.edit_json(study.pet_json, Units=unit)
+    fields = study.fields(study.blood_json)
+    for name in ("plasma_radioactivity", "whole_blood_radioactivity"):
+        fields[name] = {**fields[name], "Units": blood}
+    study.edit_json(study.blood_json, **fields)
+    code, text, err = run_cli(*study.arguments())
+    assert (code, text, err.count("\n")) == (2, "", 1), err
+    assert words in err and f"--unit {unit} and --blood-unit {blood}" in err
+    assert not study.out.exists()
+    insisting = study.arguments("--unit", unit, "--blood-unit", blood)
+    assert run_cli(*insisting)[0] == 0
     (remark,) = [t for t in read_record(study)["checks"] if "check the units" in t]
-    assert float(remark.split("reaches ")[1].split(" times")[0]) > 1e3
+    assert words in remark
 
 
 def test_two_blood_files_are_merged(study: Study, run_cli: RunCli) -> None:

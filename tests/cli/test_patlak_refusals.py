@@ -187,14 +187,20 @@ def test_data(run_cli: RunCli, copy: Path, tmp_path: Path, spoil: Any, words: st
     assert not out.exists()
 
 
-def test_blood_a_thousand_times_too_low_is_remarked(
-    run_cli: RunCli, copy: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("factor", "words"), [(1e-3, "tissue takes up"), (1e3, "of the blood of its time")]
+)
+def test_blood_a_thousand_times_off(
+    run_cli: RunCli, copy: Path, tmp_path: Path, factor: float, words: str
 ) -> None:
-    """Its unit is stated, so that it is taken at its word."""
-    lower = lambda text: float(text) / 1000  # noqa: E731
-    Study(copy).edit_column(copy / "sub-01_blood.tsv", "plasma_radioactivity", lower)
-    code, text, _ = run_cli(*arguments(copy, tmp_path / "out", "--method", "wls", "--no-report"))
-    assert code == 0 and "which is unusual: check Units" in text
+    """It is taken at its word if both units are given by option too."""
+    wrong = lambda text: factor * float(text)  # noqa: E731
+    Study(copy).edit_column(copy / "sub-01_blood.tsv", "plasma_radioactivity", wrong)
+    asked = arguments(copy, tmp_path / "out", "--method", "wls", "--no-report")
+    refused(run_cli(*asked), words, "insist with both --unit Bq/mL and --blood-unit Bq/mL")
+    assert not (tmp_path / "out").exists()
+    code, text, _ = run_cli(*asked, "--unit", "Bq/mL", "--blood-unit", "Bq/mL")
+    assert code == 0 and words in text and "check the units of both" in text
 
 
 def test_too_few_frames_after_the_peak(run_cli: RunCli, tmp_path: Path) -> None:

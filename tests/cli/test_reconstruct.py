@@ -275,7 +275,7 @@ REFUSED = {
     "psf": (give("--psf", -1), "a resolution of -1 mm"),
     "scanner": (give("--scanner", "Explorer"), "scanner 'Explorer' is unknown"),
     "other scanner": (give("--scanner", "mMR"), "scanner"),
-    "device": (give("--device", "cuda"), "--device is 'cuda'"),
+    "device": (give("--device", "cuda"), "--device is cuda"),
     "workers": (give("--workers", 0), "--workers 0; expected 1"),
     "no list": (give("--list-mode"), "--list-mode with sub-01_raw.zarr; expected a list file"),
     "flags": (give("--resume", "--overwrite"), "they exclude each other"),

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from betaplus.patlak.data_term import DataTerm
-from betaplus.physics.image_noise import NoiseCorrelation
 from betaplus.patlak.problem import PatlakProblem
+from betaplus.physics.image_noise import NoiseCorrelation
 
 SHAPE = (5, 4, 6)
 VOXEL = (4.0, 4.0, 3.0)

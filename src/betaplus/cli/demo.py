@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from betaplus.cli.console import console
 from betaplus.cli.kinetics import write_report
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
-from betaplus.cli.reconstruct import write_report as write_reconstruct_report
+from betaplus.cli.telling import command_line, tell
 
 __all__ = ["demo"]
 
@@ -26,18 +25,17 @@ def demo(
     """Simulate a scan, find the posteriors of its kinetics, and compare them with the truth."""
     from betaplus.pipeline.demo import run_demo
     from betaplus.report.demo import write_demo
+    from betaplus.report.reconstruct import reconstruct_report
 
     result = run_demo(
         out,
         quick=quick,
         seed=seed,
         overwrite=overwrite,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
         progress=console(quiet),
         kinetics_report=write_report,
-        reconstruct_report=write_reconstruct_report,
+        reconstruct_report=reconstruct_report,
     )
     write_demo(out, result)
-    if not quiet:
-        for line in result.summary:
-            typer.echo(line)
+    tell(result.summary, quiet)

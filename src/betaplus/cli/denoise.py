@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Config,
     DecayCorrectedTo,
+    Dose,
     MaxMemory,
+    NetworkDevice,
     Out,
     Overwrite,
     Quiet,
@@ -20,13 +22,15 @@ from betaplus.cli.options import (
     Report,
     Resume,
     Seed,
+    Settings,
+    ThreadEngine,
+    UnitOrSuv,
+    Weight,
     Workers,
 )
+from betaplus.cli.telling import command_line, tell_run
 
-if TYPE_CHECKING:
-    from betaplus.pipeline.denoise import DenoiseRun
-
-__all__ = ["denoise", "write_report"]
+__all__ = ["denoise"]
 
 
 def denoise(
@@ -70,29 +74,13 @@ def denoise(
             help="Regions, on the grid of the image: their means, with intervals, go to a table.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UNIT", help="Unit, where the sidecar gives none: Bq/mL, kBq/mL, SUV."
-        ),
-    ] = None,
+    settings: Settings = None,
+    config: Config = None,
+    unit: UnitOrSuv = None,
     radionuclide: Radionuclide = None,
     decay_corrected_to: DecayCorrectedTo = None,
-    dose: Annotated[
-        float | None,
-        typer.Option(metavar="BQ", help="Activity administered, where the sidecar gives none."),
-    ] = None,
-    weight: Annotated[
-        float | None,
-        typer.Option(metavar="KG", help="Body weight, where no sidecar or table gives it."),
-    ] = None,
+    dose: Dose = None,
+    weight: Weight = None,
     unit_out: Annotated[
         str, typer.Option(metavar="input|SUV", help="Unit of the output; SUV is SUVbw.")
     ] = "input",
@@ -104,19 +92,18 @@ def denoise(
         ),
     ] = False,
     seed: Seed = 0,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="threads or inline.")] = "threads",
+    engine: ThreadEngine = "threads",
     workers: Workers = None,
     max_memory: MaxMemory = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
-    ] = "auto",
+    device: NetworkDevice = "auto",
     report: Report = True,
     quiet: Quiet = False,
 ) -> None:
     """Denoise an image of any shape; SUV is kept, and what is doubtful is said."""
     from betaplus.pipeline.denoise import DenoiseRequest, run_denoise
+    from betaplus.report.denoise import denoise_report
 
     request = DenoiseRequest(
         source=source,
@@ -143,20 +130,8 @@ def denoise(
         resume=resume,
         overwrite=overwrite,
         device=device,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
-    result = run_denoise(request, console(quiet), write_report if report else None)
-    if quiet or os.environ.get("RANK", "0") != "0":
-        return
-    if result is None:
-        typer.echo(f"{out}: finished already, nothing to do")
-        return
-    for line in result.summary:
-        typer.echo(line)
-
-
-def write_report(path: Path, result: DenoiseRun) -> None:
-    """Write the HTML report of a result."""
-    from betaplus.report.denoise import denoise_report
-
-    denoise_report(path, result)
+    result = run_denoise(request, console(quiet), denoise_report if report else None)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    tell_run(result, out, quiet or not first)

@@ -13,11 +13,11 @@ from betaplus import __version__
 __all__ = ["doctor"]
 
 _NEEDED = (
-    "numpy", "scipy", "numba", "torch", "nibabel", "zarr", "matplotlib", "jinja2", "typer", "rich",
-    "safetensors", "zuko",
+    "numpy", "scipy", "numba", "torch", "nibabel", "pydicom", "zarr", "matplotlib", "jinja2",
+    "typer", "rich", "safetensors", "zuko",
 )  # fmt: skip
 _EXTRAS = {
-    "dask": ("distributed", "runs on a cluster: --engine dask"),
+    "dask": ("distributed", "runs on a cluster, which this version cannot make yet"),
     "mcmc": ("numpyro", "MCMC as a method to compare with"),
 }
 
@@ -76,5 +76,5 @@ def _cuda() -> str:
     except ImportError as error:
         return f"unknown: torch cannot be imported ({' '.join(str(error).split())})"
     if not torch.cuda.is_available():
-        return "no device; methods of this version run on the CPU"
-    return f"{torch.cuda.get_device_name(0)}; methods of this version run on the CPU"
+        return "no device: everything runs on the CPU"
+    return f"{torch.cuda.get_device_name(0)}: denoise and train use it, other verbs the CPU"

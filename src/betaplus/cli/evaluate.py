@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Report
-
-if TYPE_CHECKING:
-    from betaplus.pipeline.evaluate import EvaluateResult
+from betaplus.cli.telling import command_line, tell
 
 __all__ = ["evaluate"]
 
@@ -29,7 +26,9 @@ def evaluate(
     mask: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Voxels to count.  [default: those where the reference is above 0]"
+            metavar="FILE",
+            help="Voxels to count.",
+            show_default="those where the reference is above 0",
         ),
     ] = None,
     regions: Annotated[
@@ -64,6 +63,7 @@ def evaluate(
 ) -> None:
     """Compare images with a reference: NRMSE, PSNR, SSIM, bias, regions, uncertainty."""
     from betaplus.pipeline.evaluate import EvaluateRequest, run_evaluate
+    from betaplus.report.evaluate import evaluate_report
 
     request = EvaluateRequest(
         reference=reference,
@@ -75,15 +75,7 @@ def evaluate(
         std=tuple(std or ()),
         realisations=realisations,
         overwrite=overwrite,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
-    result = run_evaluate(request, console(quiet), _write_report if report else None)
-    if not quiet:
-        for line in result.summary:
-            typer.echo(line)
-
-
-def _write_report(path: Path, result: EvaluateResult) -> None:
-    from betaplus.report.evaluate import evaluate_report
-
-    evaluate_report(path, result)
+    result = run_evaluate(request, console(quiet), evaluate_report if report else None)
+    tell(result.summary, quiet)

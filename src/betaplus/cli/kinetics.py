@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,20 +9,27 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Blood,
+    BloodUnit,
+    Config,
     DecayCorrectedTo,
     Device,
     Engine,
+    Mask,
     MaxMemory,
     Out,
     Overwrite,
+    Plasma,
     Quiet,
     Radionuclide,
     Report,
     Resume,
     Seed,
+    Settings,
     Unit,
     Workers,
 )
+from betaplus.cli.telling import command_line, tell_run
 
 if TYPE_CHECKING:
     from betaplus.pipeline.kinetics import KineticsResult
@@ -35,14 +41,7 @@ def kinetics(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Dynamic image or curves.")],
     out: Out,
-    blood: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Blood samples, once per file (TSV or PMOD .bld); idif:MASK for an image-derived"
-            " input; population:FILE for a curve in SUV.",
-        ),
-    ] = None,
+    blood: Blood = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -52,13 +51,14 @@ def kinetics(
     ] = None,
     t_star: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Start of the linear part.  [default: chosen]"),
+        typer.Option(metavar="SECONDS", help="Start of the linear part.", show_default="chosen"),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="1TCM, 2TCM3k, 2TCM; with --reference SRTM, MRTM2.  [default: 2TCM or SRTM]",
+            help="1TCM, 2TCM3k, 2TCM; with --reference SRTM, MRTM2.",
+            show_default="2TCM or SRTM",
         ),
     ] = None,
     method: Annotated[
@@ -66,7 +66,8 @@ def kinetics(
         typer.Option(
             metavar="NAME",
             help="exact, consistency, consistency-published, flow, ddpm, score, abc, nlls, nuts,"
-            " patlak, logan, mrtm2 or suvr.  [default: exact]",
+            " patlak, logan, mrtm2 or suvr.",
+            show_default="exact",
         ),
     ] = None,
     prior: Annotated[
@@ -88,14 +89,7 @@ def kinetics(
         float,
         typer.Option(metavar="SECONDS", help="Dispersion of the sampling line, to be undone."),
     ] = 0.0,
-    plasma: Annotated[
-        str,
-        typer.Option(
-            metavar="measured|...",
-            help="measured; unmetabolised, if total plasma is the parent; whole-blood, if that"
-            " stands in for plasma.",
-        ),
-    ] = "measured",
+    plasma: Plasma = "measured",
     parent: Annotated[
         str,
         typer.Option(
@@ -148,17 +142,13 @@ def kinetics(
             help="Weights of frames: model (by counts), uniform, duration, or a TSV.",
         ),
     ] = "model",
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Voxels to fit.  [default: those not zero in all frames]"
-        ),
-    ] = None,
+    mask: Mask = None,
     regions: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Label image whose regions are fitted too.  [default: *_dseg.nii.gz]",
+            help="Label image whose regions are fitted too.",
+            show_default="*_dseg.nii.gz",
         ),
     ] = None,
     save_draws: Annotated[
@@ -175,16 +165,11 @@ def kinetics(
             help="k2, k3, k4, VB or delay: one value for all curves of a table.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
-    ] = None,
+    settings: Settings = None,
+    config: Config = None,
     bundle: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Weights of the method.  [default: those shipped]"),
+        typer.Option(metavar="DIR", help="Weights of the method.", show_default="those shipped"),
     ] = None,
     adapt_minutes: Annotated[
         float | None,
@@ -195,10 +180,7 @@ def kinetics(
     unit: Unit = None,
     radionuclide: Radionuclide = None,
     decay_corrected_to: DecayCorrectedTo = None,
-    blood_unit: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="Activity unit of the blood, where its JSON gives none."),
-    ] = None,
+    blood_unit: BloodUnit = None,
     seed: Seed = 0,
     engine: Engine = "threads",
     workers: Workers = None,
@@ -257,16 +239,10 @@ def kinetics(
         resume=resume,
         overwrite=overwrite,
         device=device,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
     result = run_kinetics(request, console(quiet), write_report if report else None)
-    if quiet:
-        return
-    if result is None:
-        typer.echo(f"{out}: finished already, nothing to do")
-        return
-    for line in result.summary:
-        typer.echo(line)
+    tell_run(result, out, quiet)
 
 
 def write_report(path: Path, result: KineticsResult) -> None:

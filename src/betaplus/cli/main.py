@@ -30,6 +30,9 @@ __all__ = ["app", "main", "run"]
 
 INTERRUPTED = 130
 
+RESUMABLE = ("kinetics", "reconstruct", "denoise", "patlak", "separate", "train")
+"""Verbs with --resume."""
+
 app = typer.Typer(
     help="PET measurements into quantities with honest uncertainty.",
     add_completion=False,
@@ -91,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return defect(error, arguments)
     if code == INTERRUPTED:
-        resumable = bool({"kinetics", "denoise", "patlak", "separate"} & set(arguments[:1]))
+        resumable = arguments and arguments[0] in RESUMABLE
         again = "; the same command with --resume continues it" if resumable else ""
         print(f"betaplus: interrupted{again}", file=sys.stderr)
     return code

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Blood,
+    BloodUnit,
+    Config,
     DecayCorrectedTo,
     Device,
+    Dose,
+    DynamicImage,
+    Mask,
     MaxMemory,
     Out,
     Overwrite,
+    Plasma,
     Quiet,
     Radionuclide,
     Report,
     Resume,
     Seed,
+    Settings,
+    ThreadEngine,
+    UnitOrSuv,
+    Weight,
     Workers,
 )
+from betaplus.cli.telling import command_line, tell_run
 
-if TYPE_CHECKING:
-    from betaplus.pipeline.patlak import PatlakRun
-
-__all__ = ["patlak", "write_report"]
+__all__ = ["patlak"]
 
 
 def patlak(
     context: typer.Context,
-    source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Dynamic image: NIfTI, zarr or a DICOM folder.")
-    ],
+    source: DynamicImage,
     out: Out,
-    blood: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Blood samples, once per file (TSV or PMOD .bld); idif:MASK for an image-derived"
-            " input; population:FILE for a curve in SUV.",
-        ),
-    ] = None,
+    blood: Blood = None,
     method: Annotated[
         str,
         typer.Option(
@@ -71,12 +70,7 @@ def patlak(
             help="Which of the shipped priors; auto goes by the extent of the activity.",
         ),
     ] = "auto",
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Voxels wanted.", show_default="those not zero in all frames"
-        ),
-    ] = None,
+    mask: Mask = None,
     regions: Annotated[
         Path | None,
         typer.Option(
@@ -104,34 +98,13 @@ def patlak(
             show_default="the sidecar",
         ),
     ] = None,
-    plasma: Annotated[
-        str,
-        typer.Option(
-            metavar="measured|...",
-            help="measured; unmetabolised, if total plasma is the parent; whole-blood, if that"
-            " stands in for plasma.",
-        ),
-    ] = "measured",
-    blood_unit: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="Activity unit of the blood, where its JSON gives none."),
-    ] = None,
-    unit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UNIT", help="Unit, where the sidecar gives none: Bq/mL, kBq/mL, SUV."
-        ),
-    ] = None,
+    plasma: Plasma = "measured",
+    blood_unit: BloodUnit = None,
+    unit: UnitOrSuv = None,
     radionuclide: Radionuclide = None,
     decay_corrected_to: DecayCorrectedTo = None,
-    dose: Annotated[
-        float | None,
-        typer.Option(metavar="BQ", help="Activity administered, where the sidecar gives none."),
-    ] = None,
-    weight: Annotated[
-        float | None,
-        typer.Option(metavar="KG", help="Body weight, where no sidecar or table gives it."),
-    ] = None,
+    dose: Dose = None,
+    weight: Weight = None,
     level: Annotated[
         float,
         typer.Option(
@@ -142,15 +115,10 @@ def patlak(
     save_draws: Annotated[
         bool, typer.Option("--save-draws", help="Keep the draws of gibbs, as zarr.")
     ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
-    ] = None,
+    settings: Settings = None,
+    config: Config = None,
     seed: Seed = 0,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="threads or inline.")] = "threads",
+    engine: ThreadEngine = "threads",
     workers: Workers = None,
     max_memory: MaxMemory = None,
     resume: Resume = False,
@@ -161,6 +129,7 @@ def patlak(
 ) -> None:
     """Maps of Ki and V0 of a dynamic image, by least squares, filters or a diffusion prior."""
     from betaplus.pipeline.patlak import PatlakRequest, run_patlak
+    from betaplus.report.patlak import patlak_report
 
     request = PatlakRequest(
         source=source,
@@ -194,20 +163,7 @@ def patlak(
         resume=resume,
         overwrite=overwrite,
         device=device,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
-    result = run_patlak(request, console(quiet), write_report if report else None)
-    if quiet:
-        return
-    if result is None:
-        typer.echo(f"{out}: finished already, nothing to do")
-        return
-    for line in result.summary:
-        typer.echo(line)
-
-
-def write_report(path: Path, result: PatlakRun) -> None:
-    """Write the HTML report of a result."""
-    from betaplus.report.patlak import patlak_report
-
-    patlak_report(path, result)
+    result = run_patlak(request, console(quiet), patlak_report if report else None)
+    tell_run(result, out, quiet)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from betaplus.cli.console import console
-from betaplus.cli.options import Device, Out, Overwrite, Quiet, Report, Resume, Seed
-
-if TYPE_CHECKING:
-    from betaplus.pipeline.reconstruct import ReconstructResult
+from betaplus.cli.options import (
+    Config,
+    Device,
+    Out,
+    Overwrite,
+    Quiet,
+    Report,
+    Resume,
+    Seed,
+    Settings,
+    Workers,
+)
+from betaplus.cli.telling import command_line, tell_run
 
 __all__ = ["reconstruct"]
 
@@ -74,17 +82,10 @@ def reconstruct(
         bool,
         typer.Option("--list-mode", help="Reconstruct a list file event by event."),
     ] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
-    ] = None,
+    settings: Settings = None,
+    config: Config = None,
     seed: Seed = 0,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads.", show_default="cores")
-    ] = None,
+    workers: Workers = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -93,6 +94,7 @@ def reconstruct(
 ) -> None:
     """Reconstruct images from raw counts, frame by frame."""
     from betaplus.pipeline.reconstruct import ReconstructRequest, run_reconstruct
+    from betaplus.report.reconstruct import reconstruct_report
 
     request = ReconstructRequest(
         source=source,
@@ -117,20 +119,7 @@ def reconstruct(
         resume=resume,
         overwrite=overwrite,
         device=device,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
-    result = run_reconstruct(request, console(quiet), write_report if report else None)
-    if quiet:
-        return
-    if result is None:
-        typer.echo(f"{out}: finished already, nothing to do")
-        return
-    for line in result.summary:
-        typer.echo(line)
-
-
-def write_report(path: Path, result: ReconstructResult) -> None:
-    """Write the HTML report of a result."""
-    from betaplus.report.reconstruct import reconstruct_report
-
-    reconstruct_report(path, result)
+    result = run_reconstruct(request, console(quiet), reconstruct_report if report else None)
+    tell_run(result, out, quiet)

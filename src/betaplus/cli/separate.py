@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    BloodUnit,
+    Config,
     DecayCorrectedTo,
     Device,
+    DynamicImage,
+    Mask,
     MaxMemory,
     Out,
     Overwrite,
+    Plasma,
     Quiet,
     Report,
     Resume,
     Seed,
+    Settings,
+    ThreadEngine,
     Unit,
     Workers,
 )
+from betaplus.cli.telling import command_line, tell_run
 
-if TYPE_CHECKING:
-    from betaplus.pipeline.separation import SeparateRun
-
-__all__ = ["separate", "write_report"]
+__all__ = ["separate"]
 
 
 def separate(
     context: typer.Context,
-    source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Dynamic image: NIfTI, zarr or a DICOM folder.")
-    ],
+    source: DynamicImage,
     out: Out,
     tracers: Annotated[
         str,
@@ -78,12 +80,7 @@ def separate(
             show_default="one shipped",
         ),
     ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Voxels wanted.", show_default="those not zero in all frames"
-        ),
-    ] = None,
+    mask: Mask = None,
     regions: Annotated[
         Path | None,
         typer.Option(
@@ -104,21 +101,11 @@ def separate(
         float | None,
         typer.Option(metavar="SECONDS", help="Likewise of the second.", show_default="likewise"),
     ] = None,
-    plasma_a: Annotated[
-        str,
-        typer.Option(
-            metavar="measured|...",
-            help="measured; unmetabolised, if total plasma is the parent; whole-blood, if that"
-            " stands in for plasma.",
-        ),
-    ] = "measured",
+    plasma_a: Plasma = "measured",
     plasma_b: Annotated[
         str, typer.Option(metavar="measured|...", help="Likewise of the second.")
     ] = "measured",
-    blood_unit: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="Activity unit of the blood, where its JSON gives none."),
-    ] = None,
+    blood_unit: BloodUnit = None,
     unit: Unit = None,
     radionuclide: Annotated[
         str | None,
@@ -129,15 +116,10 @@ def separate(
         ),
     ] = None,
     decay_corrected_to: DecayCorrectedTo = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file with settings of the method.")
-    ] = None,
+    settings: Settings = None,
+    config: Config = None,
     seed: Seed = 0,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="threads or inline.")] = "threads",
+    engine: ThreadEngine = "threads",
     workers: Workers = None,
     max_memory: MaxMemory = None,
     resume: Resume = False,
@@ -148,6 +130,7 @@ def separate(
 ) -> None:
     """Images of two tracers that were injected one after the other into one dynamic scan."""
     from betaplus.pipeline.separation import SeparateRequest, run_separate
+    from betaplus.report.separation import separation_report
 
     request = SeparateRequest(
         source=source,
@@ -178,20 +161,7 @@ def separate(
         resume=resume,
         overwrite=overwrite,
         device=device,
-        command=shlex.join(["betaplus", *(context.obj or ())]),
+        command=command_line(context),
     )
-    result = run_separate(request, console(quiet), write_report if report else None)
-    if quiet:
-        return
-    if result is None:
-        typer.echo(f"{out}: finished already, nothing to do")
-        return
-    for line in result.summary:
-        typer.echo(line)
-
-
-def write_report(path: Path, result: SeparateRun) -> None:
-    """Write the HTML report of a result."""
-    from betaplus.report.separation import separation_report
-
-    separation_report(path, result)
+    result = run_separate(request, console(quiet), separation_report if report else None)
+    tell_run(result, out, quiet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
 from betaplus.cli.simulate_pairs import pairs
+from betaplus.cli.telling import tell
 
 __all__ = ["app"]
 
@@ -55,7 +55,7 @@ def dynamic(
         overwrite=overwrite,
         progress=console(quiet),
     )
-    _tell(paths, quiet)
+    tell(paths.values(), quiet)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def tacs(
     paths = simulate_tacs(
         out, tracer=tracer, n=n, dose_fraction=dose_fraction, seed=seed, overwrite=overwrite
     )
-    _tell(paths, quiet)
+    tell(paths.values(), quiet)
 
 
 @app.command()
@@ -94,7 +94,8 @@ def raw(
         float | None,
         typer.Option(
             metavar="N",
-            help="Prompts at full dose and time.  [default: 5e8 on the mMR, 6.3e7 when small]",
+            help="Prompts at full dose and time.",
+            show_default="5e8 on the mMR, 6.3e7 when small",
         ),
     ] = None,
     randoms: Annotated[float, typer.Option(help="Their share of the prompts.")] = 0.4,
@@ -103,7 +104,9 @@ def raw(
     dynamic: Annotated[bool, typer.Option("--dynamic", help="All frames from injection.")] = False,
     tof: Annotated[
         bool | None,
-        typer.Option("--tof/--no-tof", help="Time of flight.  [default: as the scanner has it]"),
+        typer.Option(
+            "--tof/--no-tof", help="Time of flight.", show_default="as the scanner has it"
+        ),
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -130,7 +133,7 @@ def raw(
         overwrite=overwrite,
         progress=console(quiet),
     )
-    _tell(paths, quiet)
+    tell(paths.values(), quiet)
 
 
 @app.command()
@@ -155,7 +158,7 @@ def static(
         str, typer.Option(metavar="NAME", help="Scan style: Quadra or uEXPLORER.")
     ] = "Quadra",
     lesions: Annotated[
-        int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.  [default: drawn]")
+        int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.", show_default="drawn")
     ] = None,
     group: Annotated[
         str | None,
@@ -181,7 +184,7 @@ def static(
         overwrite=overwrite,
         progress=console(quiet),
     )
-    _tell(paths, quiet)
+    tell(paths.values(), quiet)
 
 
 @app.command()
@@ -216,10 +219,4 @@ def dual(
         overwrite=overwrite,
         progress=console(quiet),
     )
-    _tell(paths, quiet)
-
-
-def _tell(paths: dict[str, Path], quiet: bool) -> None:
-    if not quiet:
-        for path in paths.values():
-            typer.echo(path)
+    tell(paths.values(), quiet)

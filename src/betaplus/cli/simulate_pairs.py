@@ -8,6 +8,7 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
+from betaplus.cli.telling import tell
 
 __all__ = ["pairs"]
 
@@ -28,7 +29,8 @@ def pairs(
         list[float] | None,
         typer.Option(
             metavar="F",
-            help="Fraction of the counts of the low-dose image; repeatable.  [default: 0.1]",
+            help="Fraction of the counts of the low-dose image; repeatable.",
+            show_default="0.1",
         ),
     ] = None,
     scanner: Annotated[
@@ -39,7 +41,7 @@ def pairs(
         str, typer.Option(help="small (body 6 mm, brain 4 mm) or full (2 mm).")
     ] = "small",
     lesions: Annotated[
-        int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.  [default: drawn]")
+        int | None, typer.Option(metavar="N", help="Lesions, 0 to 15.", show_default="drawn")
     ] = None,
     complement: Annotated[
         bool,
@@ -70,6 +72,4 @@ def pairs(
         overwrite=overwrite,
         progress=console(quiet),
     )
-    if not quiet:
-        for path in paths.values():
-            typer.echo(path)
+    tell(paths.values(), quiet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +9,27 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Resume, Seed
+from betaplus.cli.telling import command_line, tell
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Train networks; resumable, on one process or several.")
 
-
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
+]
+ImageUnit = Annotated[
+    str | None, typer.Option(help="Of images whose sidecar does not say.", show_default=False)
+]
 MaxMinutes = Annotated[
     float | None, typer.Option(metavar="M", help="Minutes for all of it.", show_default=False)
 ]
+Simulators = Annotated[int | None, typer.Option(metavar="N", help="Processes that simulate.")]
 
 
 @app.command()
 def kinetics(
+    context: typer.Context,
     out: Out,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML: studies, curves, minutes, ...")
@@ -32,9 +39,7 @@ def kinetics(
         typer.Option(metavar="DIR", help="Measured input functions to vary (*_blood.tsv)."),
     ] = None,
     max_minutes: MaxMinutes = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that simulate.")
-    ] = None,
+    workers: Simulators = None,
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -52,16 +57,15 @@ def kinetics(
         overwrite=overwrite,
         seed=seed,
         workers=workers,
-        command=_command(),
+        command=command_line(context),
         progress=console(quiet),
     )
-    if not quiet:
-        for bundle in bundles:
-            typer.echo(f"bundle: {bundle}")
+    tell((f"bundle: {bundle}" for bundle in bundles), quiet)
 
 
 @app.command()
 def kinetics_published(
+    context: typer.Context,
     out: Out,
     max_minutes: MaxMinutes = None,
     seed: Seed = 0,
@@ -78,33 +82,27 @@ def kinetics_published(
         resume=resume,
         overwrite=overwrite,
         seed=seed,
-        command=_command(),
+        command=command_line(context),
         progress=console(quiet),
     )
-    if not quiet:
-        typer.echo(f"bundle: {bundle}")
+    tell([f"bundle: {bundle}"], quiet)
 
 
 @app.command()
 def prior(
+    context: typer.Context,
     out: Out,
     name: Annotated[
         str, typer.Option(metavar="NAME", help="brain2d, body3d or patlak3d.")
     ] = "brain2d",
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
-    ] = None,
+    config: Config = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Images to learn from, in place of simulated ones."),
     ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Of images whose sidecar does not say.", show_default=False)
-    ] = None,
+    unit: ImageUnit = None,
     max_minutes: MaxMinutes = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that simulate.")
-    ] = None,
+    workers: Simulators = None,
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -128,15 +126,15 @@ def prior(
         overwrite=overwrite,
         seed=seed,
         workers=workers,
-        command=_command(),
+        command=command_line(context),
         progress=console(quiet),
     )
-    if not quiet:
-        typer.echo(f"bundle: {bundle}")
+    tell([f"bundle: {bundle}"], quiet)
 
 
 @app.command()
 def denoiser(
+    context: typer.Context,
     out: Out,
     kind: Annotated[
         str,
@@ -145,18 +143,14 @@ def denoiser(
             help="mean; draws, for ddim and ddpm; fast, for consistency.",
         ),
     ] = "mean",
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
-    ] = None,
+    config: Config = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR", help="Your own full- and low-dose images, or splits, to fine-tune on."
         ),
     ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Of images whose sidecar does not say.", show_default=False)
-    ] = None,
+    unit: ImageUnit = None,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -166,9 +160,7 @@ def denoiser(
         ),
     ] = None,
     max_minutes: MaxMinutes = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that simulate.")
-    ] = None,
+    workers: Simulators = None,
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -194,7 +186,7 @@ def denoiser(
             resume=resume,
             overwrite=overwrite,
             seed=seed,
-            command=_command(),
+            command=command_line(context),
             progress=console(quiet),
         )
     else:
@@ -210,15 +202,15 @@ def denoiser(
             overwrite=overwrite,
             seed=seed,
             workers=workers,
-            command=_command(),
+            command=command_line(context),
             progress=console(quiet),
         )
-    if not quiet:
-        typer.echo(f"bundle: {made}")
+    tell([f"bundle: {made}"], quiet)
 
 
 @app.command()
 def separation(
+    context: typer.Context,
     out: Out,
     kind: Annotated[
         str | None,
@@ -236,9 +228,7 @@ def separation(
             show_default=False,
         ),
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: people, widths, steps, ...")
-    ] = None,
+    config: Config = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -268,12 +258,7 @@ def separation(
         overwrite=overwrite,
         seed=seed,
         workers=workers,
-        command=_command(),
+        command=command_line(context),
         progress=console(quiet),
     )
-    if not quiet:
-        typer.echo(f"bundle: {bundle}")
-
-
-def _command() -> str:
-    return " ".join(["betaplus", *sys.argv[1:]])
+    tell([f"bundle: {bundle}"], quiet)

@@ -15,10 +15,9 @@ from betaplus.io.voxels import load_mask
 from betaplus.kinetics.blood.image_derived import image_derived
 from betaplus.kinetics.blood.population import body_weight, injected_activity, scale_population
 
-__all__ = ["PLASMA", "BloodChoice", "declared", "load_samples"]
+__all__ = ["BloodChoice", "check_plasma_option", "declared", "load_samples"]
 
-PLASMA = ("measured", "unmetabolised", "whole-blood")
-"""What ``--plasma`` may say."""
+_PLASMA = ("measured", "unmetabolised", "whole-blood")
 
 _KINDS = {"unmetabolised": "parent", "whole-blood": "whole-blood"}
 
@@ -71,6 +70,16 @@ def load_samples(
     return image_derived(data, load_mask(path, data)), (path,)
 
 
+def check_plasma_option(plasma: str, option: str = "--plasma") -> None:
+    """Check what is said of plasma.
+
+    Raises:
+        UsageError: If it is unknown.
+    """
+    if plasma not in _PLASMA:
+        raise UsageError(f"{option} is {plasma!r}", f"expected {', '.join(_PLASMA)}")
+
+
 def declared(blood: InputFunction, plasma: str) -> InputFunction:
     """Return blood whose plasma is what ``--plasma`` says.
 
@@ -83,8 +92,7 @@ def declared(blood: InputFunction, plasma: str) -> InputFunction:
         InputError: If it lacks what is named.
         UsageError: If it says otherwise itself, or the name is unknown.
     """
-    if plasma not in PLASMA:
-        raise UsageError(f"--plasma is {plasma!r}", f"expected {', '.join(PLASMA)}")
+    check_plasma_option(plasma)
     if plasma == "measured":
         return blood
     where = blood.source.name if blood.source else "the blood"

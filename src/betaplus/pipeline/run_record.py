@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from betaplus import __version__
-from betaplus.engine import peak_memory
+from betaplus.engine import MemoryPlan, peak_memory
 
-__all__ = ["RESULT_VERSIONS", "Stopwatch", "run_record", "versions"]
+__all__ = ["RESULT_VERSIONS", "Stopwatch", "engine_record", "file_name", "run_record", "versions"]
 
 RESULT_VERSIONS = ("numpy", "scipy", "numba", "torch")
 """Packages whose arithmetic a result depends on."""
@@ -72,3 +73,18 @@ def run_record(verb: str, command: str, seed: int, watch: Stopwatch) -> dict[str
         "timings_s": {**watch.seconds, "total": watch.total},
         "peak_memory_bytes": {"process": memory.process, "largest_child": memory.largest_child},
     }
+
+
+def engine_record(executor: str, memory: MemoryPlan) -> dict[str, Any]:
+    """Return the record's field ``engine``: what blocks ran in, within what memory."""
+    return {
+        "executor": executor,
+        "workers": memory.workers,
+        "max_memory_bytes": memory.limit,
+        "planned_bytes": memory.bytes_total,
+    }
+
+
+def file_name(path: Path | str | None) -> str | None:
+    """Return the name of a file; None where there is none."""
+    return None if path is None else Path(path).name

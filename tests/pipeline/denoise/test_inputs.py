@@ -74,7 +74,7 @@ def test_masks(tmp_path: Path) -> None:
     for name, values, affine, words in (
         ("empty", 0 * mask, scan.affine, "is 0 everywhere"),
         ("other", mask[1:], scan.affine, "has shape"),
-        ("moved", mask, scan.affine + np.eye(4), "lies elsewhere"),
+        ("moved", mask, scan.affine + np.eye(4), "mm away from the image"),
     ):
         path = written(f"{name}.nii.gz", values, affine)
         with pytest.raises(InputError, match=words):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import OutputError, UsageError
-from betaplus.engine import parse_memory
-from betaplus.io.derivatives import bids_name
+from betaplus.pipeline.run_names import RunNames
+from betaplus.pipeline.run_request import ImageRequest, check_run
 from betaplus.pipeline.typed_settings import typed_settings
 
 __all__ = ["UNITS_OUT", "DenoiseRequest", "Names", "Options", "check_options"]
@@ -18,62 +18,28 @@ UNITS_OUT = ("input", "SUV")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenoiseRequest:
+class DenoiseRequest(ImageRequest):
     """The options of the verb, by the same names and with the same defaults.
 
     Attributes:
-        source: The image.
-        out: Folder to write to.
         method: Name of a method.
         samples: Draws, or None for the method's own number.
         dose_fraction: Counts as a fraction of those of a usual scan, or None.
         bundle: Folder of a network, or None for the one that is shipped.
-        unit: Activity unit, where the sidecar lacks it.
-        radionuclide: Likewise.
-        decay_corrected_to: Likewise.
-        dose: Activity administered [Bq], likewise.
+        dose: Activity administered [Bq], where the sidecar lacks it.
         weight: Of the body [kg], likewise.
         unit_out: ``input`` or ``SUV``.
-        mask: Image of the voxels to denoise, on the grid of the image, or None.
-        regions: Image of labels whose means are wanted, likewise, or None.
-        settings: Texts NAME=VALUE.
-        config: TOML file with settings.
         bf16: Whether the network computes in bfloat16.
-        seed: Seed of the run.
-        engine: ``threads`` or ``inline``.
-        workers: Pieces at work at a time, or None for the cores available.
-        max_memory: Bound on memory, such as ``4G``, or None.
-        resume: Continue a run that was stopped.
-        overwrite: Replace earlier outputs.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        command: The command line, for the record.
     """
 
-    source: Path
-    out: Path
     method: str = "mmse"
     samples: int | None = None
     dose_fraction: float | None = None
     bundle: Path | None = None
-    unit: str | None = None
-    radionuclide: str | None = None
-    decay_corrected_to: str | None = None
     dose: float | None = None
     weight: float | None = None
     unit_out: str = "input"
-    mask: Path | None = None
-    regions: Path | None = None
-    settings: tuple[str, ...] = ()
-    config: Path | None = None
     bf16: bool = False
-    seed: int = 0
-    engine: str = "threads"
-    workers: int | None = None
-    max_memory: str | None = None
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,42 +56,25 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Names:
-    """Where the outputs go.
+class Names(RunNames):
+    """Where the outputs go."""
 
-    Attributes:
-        out: The folder.
-        src: The source's name up to its suffix.
-    """
-
-    out: Path
-    src: str
+    verb = "denoise"
 
     @property
     def image(self) -> Path:
         """The denoised image."""
-        return self.out / bids_name(self.src, {"desc": "denoised"}, "pet", ".nii.gz")
+        return self.path({"desc": "denoised"}, "pet", ".nii.gz")
 
     @property
     def std(self) -> Path:
         """The SD of draws."""
-        entities = {"desc": "denoised", "stat": "std"}
-        return self.out / bids_name(self.src, entities, "pet", ".nii.gz")
+        return self.path({"desc": "denoised", "stat": "std"}, "pet", ".nii.gz")
 
     @property
     def regions(self) -> Path:
         """Means of regions."""
-        return self.out / bids_name(self.src, {"desc": "denoised"}, "regions", ".tsv")
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.out / f"{self.src}_denoise_report.html"
-
-    @property
-    def record(self) -> Path:
-        """The run record, which is written last."""
-        return self.out / f"{self.src}_denoise_run.json"
+        return self.path({"desc": "denoised"}, "regions", ".tsv")
 
 
 def check_options(request: DenoiseRequest, names: Names) -> Options:
@@ -136,20 +85,16 @@ def check_options(request: DenoiseRequest, names: Names) -> Options:
         InputError: If the file of settings cannot be read.
         OutputError: If the folder to write to is a file, or the output would replace the input.
     """
-    out = Path(request.out)
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file", "expected a folder", "choose another -o")
+    check_run(request)
     if names.image.resolve() == Path(request.source).resolve():
         raise OutputError(
             f"{names.image} is the input", "expected another output", "choose another -o"
         )
-    if request.resume and request.overwrite:
-        raise UsageError("--resume and --overwrite are both given", "they exclude each other")
     if request.unit_out not in UNITS_OUT:
         raise UsageError(
             f"--unit-out is {request.unit_out!r}", f"expected one of {', '.join(UNITS_OUT)}"
         )
     return Options(
         settings=typed_settings(request.config, request.settings),
-        max_memory=None if request.max_memory is None else parse_memory(request.max_memory),
+        max_memory=request.memory_limit,
     )

@@ -13,17 +13,25 @@ import numpy as np
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
 from betaplus.denoising.ranks import Ranks
-from betaplus.engine import Journal, Key, content_key, work_folder
+from betaplus.engine import Journal, Key, content_key
 from betaplus.generative.distributed import join_team
-from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
+from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.io.nifti import open_nifti
 from betaplus.io.suv import to_suv
 from betaplus.pipeline.denoise.inputs import Inputs, load_inputs
-from betaplus.pipeline.denoise.outputs import write_frames
 from betaplus.pipeline.denoise.regions import RegionRow, write_regions
 from betaplus.pipeline.denoise.request import DenoiseRequest, Names, check_options
 from betaplus.pipeline.denoise.views import Views, make_views
-from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+from betaplus.pipeline.frame_files import write_frames
+from betaplus.pipeline.run_record import (
+    RESULT_VERSIONS,
+    Stopwatch,
+    engine_record,
+    file_name,
+    run_record,
+    versions,
+)
+from betaplus.pipeline.run_steps import finish, open_journal, sweep
 
 __all__ = ["DenoiseRun", "run_denoise"]
 
@@ -140,20 +148,12 @@ def _run(
     images = [names.image, names.std] if drawn else [names.image]
     tables = [names.regions] if inputs.regions is not None else []
     paths = [*images, *tables, *([names.report] if report is not None else [])]
-    with Journal.open(
-        work_folder(names.out, names.src, "denoise"),
-        _key(request, inputs),
-        resume=request.resume,
-        overwrite=request.overwrite,
-        outputs=paths,
-        record=names.record,
-    ) as journal:
+    with open_journal(request, names, _key(request, inputs), paths) as journal:
         ranks.first_says(not journal.done)
         if journal.done:
             return None
         if journal.resumed:
-            for left in names.out.glob(f".tmp-*-{names.src}_*"):
-                left.unlink(missing_ok=True)
+            sweep(names)
         progress.note(inputs.frames.memory.summary)
         with watch.stage("denoise"):
             found = _frames(inputs, journal, progress, _unit(request, inputs.image))
@@ -182,14 +182,7 @@ def _run(
             names=names,
             paths=tuple(paths),
         )
-        if report is not None:
-            with watch.stage("report"):
-                report(names.report, result)
-        run |= run_record("denoise", request.command, request.seed, watch)
-        run |= {"outputs": [path.name for path in paths], "key": journal.key.digest}
-        write_json(names.record, run)
-        journal.complete()
-    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
+        return finish(request, result, journal, watch, report)
 
 
 def _key(request: DenoiseRequest, inputs: Inputs) -> Key:
@@ -261,22 +254,17 @@ def _record(
         "input": Path(request.source).name,
         **frames.record(),
         "unit": _unit(request, image),
-        "mask": None if request.mask is None else Path(request.mask).name,
+        "mask": file_name(request.mask),
         "shape": list(image.shape),
         "voxel_mm": [round(v, 4) for v in (x, y, z)],
         "regions": _regions(request, inputs),
         "noise": found.noise,
         "guard": found.guard,
-        "engine": {
-            "executor": request.engine,
-            "workers": frames.memory.workers,
-            "max_memory_bytes": frames.memory.limit,
-            "planned_bytes": frames.memory.bytes_total,
-        },
+        "engine": engine_record(request.engine, frames.memory),
         "blocks_done": found.blocks,
         "blocks_resumed": found.resumed,
         "checks": list(remarks),
-        **run_record("denoise", request.command, request.seed, watch),
+        **run_record(Names.verb, request.command, request.seed, watch),
     }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.core.errors import BetaplusError, InputError, OutputError, UsageError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.core.image import PetImage
 from betaplus.core.units import activity_unit
-from betaplus.io.jsons import read_json, read_sidecar
+from betaplus.io.jsons import read_sidecar
 from betaplus.io.labels import load_labels
 from betaplus.io.nifti import LazyNifti, open_nifti
 from betaplus.io.voxels import load_mask
@@ -69,9 +69,7 @@ def load_inputs(request: EvaluateRequest) -> Inputs:
     Raises:
         InputError: If a file cannot be used, or its grid, frames or unit are not the reference's.
         UsageError: If --background names no label.
-        OutputError: If the description of the output folder cannot be read.
     """
-    _check_description(request.out)
     reference, said = _open(request.reference)
     unit, remarks = _unit(said, request.reference), list(reference.header.remarks)
     silent = [] if unit else [Path(request.reference).name]
@@ -224,12 +222,3 @@ def _background(request: EvaluateRequest, regions: dict[int, str]) -> tuple[int,
             )
         found.append(label)
     return tuple(dict.fromkeys(found))
-
-
-def _check_description(out: Path) -> None:
-    description = Path(out) / "dataset_description.json"
-    if description.exists():
-        try:
-            read_json(description)
-        except BetaplusError as error:
-            raise OutputError(f"{out}: {error}", todo="choose another -o") from error

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from betaplus.core.errors import OutputError, UsageError
 from betaplus.io.derivatives import source_stem
+from betaplus.pipeline.run_names import RunNames
+from betaplus.pipeline.run_request import check_out
 
 __all__ = ["EvaluateRequest", "Names", "check_request"]
 
@@ -41,16 +43,10 @@ class EvaluateRequest:
 
 
 @dataclass(frozen=True)
-class Names:
-    """Where the outputs go.
+class Names(RunNames):
+    """Where the outputs go; they are called by the reference's name."""
 
-    Attributes:
-        out: The folder.
-        src: The reference's name up to its suffix.
-    """
-
-    out: Path
-    src: str
+    verb = "evaluate"
 
     @property
     def images(self) -> Path:
@@ -68,16 +64,6 @@ class Names:
         return self.out / "evaluation_realisations.tsv"
 
     @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.out / f"{self.src}_evaluate_report.html"
-
-    @property
-    def record(self) -> Path:
-        """The run record, which is written last."""
-        return self.out / f"{self.src}_evaluate_run.json"
-
-    @property
     def everything(self) -> list[Path]:
         """Every file that a run may write, besides those that describe the folder."""
         tables = (self.images, self.regions, self.realisations)
@@ -90,7 +76,7 @@ def check_request(request: EvaluateRequest) -> Names:
 
     Raises:
         UsageError: If options contradict each other.
-        OutputError: If outputs exist already, or the folder is a file.
+        OutputError: If outputs exist already, or the folder is a file or of another kind.
     """
     count = len(request.images)
     if not count:
@@ -105,8 +91,7 @@ def check_request(request: EvaluateRequest) -> Names:
     if request.realisations and count < 2:
         raise UsageError("--realisations with one image", "expected two or more")
     out = Path(request.out)
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file", "expected a folder", "choose another -o")
+    check_out(out)
     names = Names(out, source_stem(request.reference))
     there = [path for path in names.everything if path.exists()]
     if there and not request.overwrite:

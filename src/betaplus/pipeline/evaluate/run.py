@@ -19,7 +19,7 @@ from betaplus.pipeline.evaluate.inputs import Inputs, frames_of, load_inputs
 from betaplus.pipeline.evaluate.measure import ReferenceFrame, Row, measure
 from betaplus.pipeline.evaluate.request import EvaluateRequest, Names, check_request
 from betaplus.pipeline.evaluate.table import WHOLE, mask_text, write_tables
-from betaplus.pipeline.run_record import Stopwatch, run_record
+from betaplus.pipeline.run_record import Stopwatch, file_name, run_record
 
 __all__ = ["EvaluateResult", "run_evaluate"]
 
@@ -109,7 +109,7 @@ def run_evaluate(
         "images": list(inputs.names),
         "std": [path.name for path in request.std],
         "mask": mask_text(inputs) if request.mask is None else Path(request.mask).name,
-        "regions": None if request.regions is None else Path(request.regions).name,
+        "regions": file_name(request.regions),
         "background": [inputs.regions[label] for label in inputs.background],
         "realisations": request.realisations,
         "unit": inputs.unit or None,
@@ -120,7 +120,7 @@ def run_evaluate(
         inputs=inputs,
         rows=tuple(rows),
         realisations=tuple(over),
-        run={**about, **run_record("evaluate", request.command, 0, watch)},
+        run={**about, **run_record(names.verb, request.command, 0, watch)},
         remarks=tuple(remarks),
         names=names,
     )
@@ -137,7 +137,7 @@ def run_evaluate(
                 report(names.report, result)
             paths.append(names.report)
         write_dataset_description(names.out, "betaplus evaluate")
-        shared = run_record("evaluate", request.command, 0, watch)
+        shared = run_record(names.verb, request.command, 0, watch)
         run = {**about, **shared, "outputs": [path.name for path in paths]}
         write_json(names.record, run)
     _drop_earlier(names, paths)

@@ -12,23 +12,25 @@ from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve
 from betaplus.core.tacs import TacTable
-from betaplus.core.units import activity_factor
-from betaplus.io.derivatives import source_stem
-from betaplus.io.jsons import sidecar_path
-from betaplus.io.labels import label_table, load_labels
-from betaplus.io.open import load
+from betaplus.io.labels import load_labels
 from betaplus.io.voxels import load_mask, voxel_curves
 from betaplus.kinetics.curves import read_curves
 from betaplus.kinetics.noise_option import weights_option
 from betaplus.kinetics.reference_curve import reference_curve
+from betaplus.pipeline.input_files import (
+    labels_beside,
+    mask_files,
+    open_input,
+    open_mask,
+    region_files,
+    with_sidecars,
+)
 from betaplus.pipeline.kinetics.blood import Blood, load_run_blood
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options
 from betaplus.pipeline.kinetics.survey import Survey, survey_image
+from betaplus.pipeline.unit_check import check_units
 
 __all__ = ["Inputs", "load_inputs"]
-
-_HIGHEST = 3.0  # of the blood peak: tissue above it suggests another unit
-_LOWEST = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,12 +68,7 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         InputError: If something in them cannot be used.
         UsageError: If an option contradicts them.
     """
-    data = load(
-        request.source,
-        unit=request.unit,
-        radionuclide=request.radionuclide,
-        decay_corrected_to=request.decay_corrected_to,
-    )
+    data = open_input(request)
     _refuse_suv(data.unit, Path(request.source))
     image = isinstance(data, PetImage)
     injection = data.injection if image else _injection(data)
@@ -97,21 +94,22 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
     if not image and (request.mask or request.regions):
         option = "--mask" if request.mask else "--regions"
         raise InputError(f"{option} with a table of curves", "expected it with an image only")
-    files = _files(request, blood_files=list(blood.files) if blood else [])
+    files = _files(request, blood.files if blood else ())
     survey = None
     if image:
-        mask = None if request.mask is None else load_mask(request.mask, data)
-        labels = request.regions or _labels_beside(Path(request.source))
-        survey = survey_image(data, mask, labels)
-        if labels is not None:
-            files["regions"] = labels
-            if label_table(labels).exists():
-                files["region names"] = label_table(labels)
-        largest = float(survey.curves.max()) * activity_factor(data.unit, "Bq/mL")
-    else:
-        largest = float(curves.values.max())
-    peak = float(max(curve.plasma.max(), curve.whole_blood.max()))
-    remarks = _scale(largest, peak) if blood else []
+        labels = request.regions or labels_beside(request.source)
+        survey = survey_image(data, open_mask(request, data), labels)
+        files |= region_files(labels)
+    remarks = []
+    if blood is not None:
+        tissue = curves.values if survey is None else survey.curves * curves.factors
+        remarks += check_units(
+            tissue,
+            curves.frames.mid,
+            curve,
+            (data.unit, blood.samples.unit),
+            insisted=request.unit is not None and request.blood_unit is not None,
+        )
     if survey is not None:
         remarks += survey.remarks
     return Inputs(
@@ -138,23 +136,9 @@ def _injection(table: TacTable) -> float:
     return float(table.metadata.get("InjectionStart") or 0.0)
 
 
-def _labels_beside(path: Path) -> Path | None:
-    for extension in (".nii.gz", ".nii"):
-        beside = path.with_name(f"{source_stem(path)}_dseg{extension}")
-        if beside.is_file():
-            return beside
-    return None
-
-
-def _files(request: KineticsRequest, blood_files: list[Path]) -> dict[str, Path]:
-    files = {"input": Path(request.source)}
-    for i, path in enumerate(blood_files, start=1):
-        files[f"blood {i}"] = path
-    for role, path in list(files.items()):
-        if sidecar_path(path).exists():
-            files[f"{role} sidecar"] = sidecar_path(path)
-    if request.mask is not None:
-        files["mask"] = Path(request.mask)
+def _files(request: KineticsRequest, blood_files: tuple[Path, ...]) -> dict[str, Path]:
+    blood = {f"blood {i}": path for i, path in enumerate(blood_files, start=1)}
+    files = with_sidecars({"input": Path(request.source), **blood}) | mask_files(request)
     if request.reference is not None and _is_image(request.reference):
         files["reference"] = Path(request.reference)
     return files
@@ -174,7 +158,7 @@ def _reference(request: KineticsRequest, data: PetImage | TacTable) -> str | np.
     if _is_image(text):
         mask = load_mask(text, data)
     else:
-        labels = request.regions or _labels_beside(Path(request.source))
+        labels = request.regions or labels_beside(request.source)
         if labels is None:
             raise InputError(
                 f"--reference {text} without a label image",
@@ -190,14 +174,3 @@ def _reference(request: KineticsRequest, data: PetImage | TacTable) -> str | np.
             )
         mask = np.isin(region, [index for index, name in names.items() if name in wanted])
     return voxel_curves(data, mask).mean(axis=0, dtype=np.float64)
-
-
-def _scale(largest: float, peak: float) -> list[str]:
-    """Remark on tissue that is out of proportion to the blood."""
-    ratio = largest / peak
-    if _LOWEST <= ratio <= _HIGHEST:
-        return []
-    return [
-        f"the largest curve reaches {ratio:.3g} times the peak of the blood:"
-        " check the units of both"
-    ]

@@ -15,7 +15,8 @@ from betaplus.core.posterior import STATUS, Posterior
 from betaplus.core.tacs import TacTable
 from betaplus.core.units import PARAMETER_UNITS
 from betaplus.io.atomic import atomic_path
-from betaplus.io.derivatives import bids_name, write_map, write_table
+from betaplus.io.derivatives import write_map, write_table
+from betaplus.pipeline.run_names import RunNames
 
 __all__ = ["Names", "kinpar_columns", "write_draws", "write_kinpar", "write_maps"]
 
@@ -53,26 +54,23 @@ _BRIEF = (
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Names:
+@dataclasses.dataclass(frozen=True)
+class Names(RunNames):
     """Where the outputs of a run go.
 
     Attributes:
-        out: The folder.
-        src: The input's name up to its suffix.
         model: The model.
         parameters: Parameters with maps.
     """
 
-    out: Path
-    src: str
+    verb = "kinetics"
     model: str
     parameters: tuple[str, ...]
 
     def map(self, meas: str, stat: str | None = None) -> Path:
         """Return the path of one map."""
         entities = {"model": self.model, "meas": meas, **({"stat": stat} if stat else {})}
-        return self.out / bids_name(self.src, entities, "mimap", ".nii.gz")
+        return self.path(entities, "mimap", ".nii.gz")
 
     @property
     def maps(self) -> list[Path]:
@@ -83,32 +81,22 @@ class Names:
     @property
     def kinpar(self) -> Path:
         """The table of parameters of curves or regions."""
-        return self.out / bids_name(self.src, {"model": self.model}, "kinpar", ".tsv")
+        return self.path({"model": self.model}, "kinpar", ".tsv")
 
     @property
     def models(self) -> Path:
         """The table that compares models."""
-        return self.out / bids_name(self.src, {"desc": "models"}, "kinpar", ".tsv")
+        return self.path({"desc": "models"}, "kinpar", ".tsv")
 
     def probability(self, model: str, wide: bool = False) -> Path:
         """Return the path of the map of a model's probability, or of that with wider priors."""
         entities = {"model": model, "meas": "probabilitywide" if wide else "probability"}
-        return self.out / bids_name(self.src, entities, "mimap", ".nii.gz")
+        return self.path(entities, "mimap", ".nii.gz")
 
     @property
     def draws(self) -> Path:
         """The posterior draws."""
-        return self.out / bids_name(self.src, {"model": self.model}, "draws", ".zarr")
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.out / f"{self.src}_kinetics_report.html"
-
-    @property
-    def record(self) -> Path:
-        """The run record, which is written last."""
-        return self.out / f"{self.src}_kinetics_run.json"
+        return self.path({"model": self.model}, "draws", ".zarr")
 
 
 def write_maps(

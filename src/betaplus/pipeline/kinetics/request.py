@@ -10,7 +10,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.settings import make_settings
-from betaplus.engine import make_executor, parse_memory
+from betaplus.engine import make_executor
 from betaplus.io.tsv import column_numbers, read_table
 from betaplus.kinetics.compare import COMPARED, check_models
 from betaplus.kinetics.delay import delay_option
@@ -20,12 +20,13 @@ from betaplus.kinetics.models import KineticModel, resolve
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.kinetics.shared import check_shared
 from betaplus.physics.perfusion import find_extraction
+from betaplus.pipeline.blood import check_plasma_option
+from betaplus.pipeline.run_request import ImageRequest, check_cpu, check_run
 from betaplus.pipeline.typed_settings import typed_settings
 
 __all__ = ["KineticsRequest", "Options", "check_options"]
 
 _WITH_T_STAR = ("patlak", "logan", "mrtm2", "suvr")
-_PLASMA = ("measured", "unmetabolised", "whole-blood")
 _PARENT = ("samples", "hill", "exponential", "power")
 _AIF = ("samples", "feng", "triexp")
 _FASTEST, _SLOWEST = 0.0, 1e5  # s
@@ -33,23 +34,36 @@ _MOST_SAMPLES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class KineticsRequest:
-    """The options of ``betaplus kinetics``, by the same names and with the same defaults.
+class KineticsRequest(ImageRequest):
+    """The options of the verb, by the same names and with the same defaults.
 
     Attributes:
-        source: Image or table of curves.
-        out: Folder to write to.
         blood: Blood files, ``idif:MASK`` or ``population:FILE``.
+        reference: Reference region in place of blood: its name, or a mask.
+        t_star: Start of the linear part [s], or None to choose it.
+        model: Name of the model, or None for the usual one.
+        method: Name of the method, likewise.
+        prior: Name of the prior, or a TOML file.
+        samples: Posterior draws of each curve.
+        delay: ``fit``, ``fit-once``, ``region:NAME`` or seconds.
+        dispersion: Of the sampling line [s].
+        plasma: ``measured``, ``unmetabolised`` or ``whole-blood``.
+        parent: Model of the parent fraction, or ``samples``.
+        aif: Model of the plasma curve, or ``samples``.
         input_draws: Draws of the parent fraction that the posterior is averaged over.
-        compare_models: Whether to compare 1TCM, 2TCM3k and 2TCM besides.
-        share: A parameter that all curves of a table have in common.
         injected_activity: For a population's curve [MBq].
         weight: Body weight, likewise [kg].
-        command: The command line, for the record.
+        extraction: Tracer or a,b, for flow from K1.
+        glucose: In plasma, for CMRglc [mmol/L].
+        lumped_constant: Likewise.
+        noise: ``auto``, ``estimate``, a level, or a TSV.
+        weights: ``model``, ``uniform``, ``duration``, or a TSV.
+        save_draws: Whether to keep the draws.
+        compare_models: Whether to compare 1TCM, 2TCM3k and 2TCM besides.
+        share: A parameter that all curves of a table have in common.
+        blood_unit: Unit of the blood, where its file gives none.
     """
 
-    source: Path
-    out: Path
     blood: tuple[str | Path, ...] = ()
     reference: str | None = None
     t_star: float | None = None
@@ -70,25 +84,10 @@ class KineticsRequest:
     lumped_constant: float | None = None
     noise: str = "auto"
     weights: str = "model"
-    mask: Path | None = None
-    regions: Path | None = None
     save_draws: bool = False
     compare_models: bool = False
     share: str | None = None
-    settings: tuple[str, ...] = ()
-    config: Path | None = None
-    unit: str | None = None
-    radionuclide: str | None = None
-    decay_corrected_to: str | None = None
     blood_unit: str | None = None
-    seed: int = 0
-    engine: str = "threads"
-    workers: int | None = None
-    max_memory: str | None = None
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    command: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,7 +128,9 @@ def check_options(request: KineticsRequest) -> Options:
     Raises:
         UsageError: If an option is unknown, out of range, or contradicts another.
         InputError: If a file it names cannot be read.
+        OutputError: If the folder to write to is a file, or holds another kind of thing.
     """
+    check_run(request)
     model, method = resolve(request.model, request.method, request.reference is not None)
     kind = find_method(method)
     check_glucose(model, request.glucose, request.lumped_constant)
@@ -141,15 +142,13 @@ def check_options(request: KineticsRequest) -> Options:
     if request.t_star is not None and method not in _WITH_T_STAR:
         raise UsageError(f"--t-star with method {method}", f"expected {', '.join(_WITH_T_STAR)}")
     _check_blood(request)
-    _check_device(request, method)
+    check_cpu(request.device, f"method {method} runs on the CPU only")
     if not 0 <= request.samples <= _MOST_SAMPLES:
         raise UsageError(f"--samples is {request.samples}", f"expected 0 to {_MOST_SAMPLES}")
     if request.save_draws and not request.samples:
         raise UsageError("--save-draws without draws", "expected --samples above 0")
     if request.seed < 0:
         raise UsageError(f"--seed is {request.seed}", "expected 0 or more")
-    if request.resume and request.overwrite:
-        raise UsageError("--resume and --overwrite are both given", "they exclude each other")
     make_executor(request.engine, request.workers).shutdown()
     prior = find_prior(request.prior)
     delay_option(request.delay, prior)
@@ -170,7 +169,7 @@ def check_options(request: KineticsRequest) -> Options:
         derived=tuple(derived),
         noise=noise,
         weights=_weights(request.weights),
-        max_memory=None if request.max_memory is None else parse_memory(request.max_memory),
+        max_memory=request.memory_limit,
     )
 
 
@@ -192,8 +191,8 @@ def _check_blood(request: KineticsRequest) -> None:
         raise UsageError(
             "no input function", "expected --blood FILE or --reference REGION", "name one"
         )
+    check_plasma_option(request.plasma)
     for option, value, known in (
-        ("--plasma", request.plasma, _PLASMA),
         ("--parent", request.parent, _PARENT),
         ("--aif", request.aif, _AIF),
     ):
@@ -225,17 +224,6 @@ def _check_draws(request: KineticsRequest) -> None:
             "--input-draws without a model of the parent fraction",
             "expected --parent hill, exponential or power",
         )
-
-
-def _check_device(request: KineticsRequest, method: str) -> None:
-    if request.device.partition(":")[0] == "cuda":
-        raise UsageError(
-            f"--device is {request.device}",
-            f"method {method} runs on the CPU only",
-            "give --device auto or cpu",
-        )
-    if request.device not in ("auto", "cpu"):
-        raise UsageError(f"--device is {request.device!r}", "expected auto or cpu")
 
 
 def _weights(text: str) -> str | np.ndarray:

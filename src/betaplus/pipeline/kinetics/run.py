@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from betaplus.core.errors import BetaplusError, OutputError
 from betaplus.core.image import PetImage
-from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import STATUS, Posterior
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.tacs import TacTable
-from betaplus.engine import Journal, Key, content_key, default_workers, work_folder
-from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
-from betaplus.io.jsons import read_json
-from betaplus.kinetics import fit
+from betaplus.engine import Journal, Key, content_key, default_workers
+from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.kinetics.bundles import bundle_record
-from betaplus.kinetics.compare import Comparison
-from betaplus.kinetics.input_draws import fit_over_inputs
-from betaplus.kinetics.shared import fit_shared
 from betaplus.kinetics.shared.check import check_table
 from betaplus.pipeline.kinetics.comparison import (
     compare_inputs,
     comparison_paths,
     write_comparison,
 )
+from betaplus.pipeline.kinetics.fitting import (
+    MOST_REGIONS,
+    fit_data,
+    fit_regions,
+    kept_samples,
+)
 from betaplus.pipeline.kinetics.inputs import Inputs, load_inputs
 from betaplus.pipeline.kinetics.outputs import Names, write_draws, write_kinpar, write_maps
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options, check_options
-from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+from betaplus.pipeline.kinetics.result import KineticsResult
+from betaplus.pipeline.run_record import (
+    RESULT_VERSIONS,
+    Stopwatch,
+    file_name,
+    run_record,
+    versions,
+)
+from betaplus.pipeline.run_steps import finish, open_journal, sweep
 
-__all__ = ["KineticsResult", "run_kinetics"]
+__all__ = ["run_kinetics"]
 
 _KEYED = (
     "reference",
@@ -64,66 +69,7 @@ _KEYED = (
 )
 """Options that a result depends on, besides those that are read into `Options`."""
 
-_REGION_DRAWS = 500  # for the marginals in the report of an image
-_MOST_REGIONS = 200
 _PANELS = 8
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class KineticsResult:
-    """What a run found and wrote.
-
-    Attributes:
-        posterior: Of the voxels or of the curves.
-        data: What was analysed.
-        blood: Blood samples, or None with a reference region.
-        curve: Input curve [Bq/mL], or that of the reference region.
-        regions: For an image, the region curves.
-        region_posterior: Their posterior.
-        chosen: Regions to draw.
-        comparison: Of models, for the voxels or the curves, where it was asked for.
-        region_comparison: For an image, that of its region curves.
-        run: The run record.
-        remarks: What was found untidy and what was done about it.
-        names: Where the outputs are.
-        paths: Files written, without sidecars.
-    """
-
-    posterior: Posterior
-    data: PetImage | TacTable
-    blood: InputFunction | None
-    curve: InputCurve
-    regions: TacTable | None
-    region_posterior: Posterior | None
-    chosen: tuple[str, ...] | None
-    run: dict[str, Any]
-    remarks: tuple[str, ...]
-    names: Names
-    comparison: Comparison | None = None
-    region_comparison: Comparison | None = None
-    paths: tuple[Path, ...] = ()
-
-    @property
-    def maps(self) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
-        """Parameter to (mean, SD) for an image."""
-        if isinstance(self.data, TacTable):
-            return None
-        return {p: (m.mean, m.std) for p, m in self.posterior.parameters.items()}
-
-    @property
-    def summary(self) -> list[str]:
-        """A few plain lines about the run."""
-        run, counts = self.run, self.run["status"]
-        what = "voxels" if isinstance(self.data, PetImage) else "curves"
-        n, seconds = run["fitted"], run["timings_s"]["fit"]
-        ended = {name: count for name, count in counts.items() if count and name != "outside"}
-        status = ", ".join(f"{count:,} {name}" for name, count in ended.items())
-        lines = [f"{n:,} {what} in {seconds:.1f} s ({status})"]
-        lines += [f"remark: {text}" for text in self.remarks]
-        lines.append(f"{len(self.paths)} files in {self.names.out}")
-        if self.names.report in self.paths:
-            lines.append(f"report: {self.names.report}")
-        return lines
 
 
 def run_kinetics(
@@ -152,65 +98,23 @@ def run_kinetics(
     watch = Stopwatch()
     with watch.stage("read"):
         options = check_options(request)
-        _check_out(request.out)
         inputs = load_inputs(request, options)
         if request.share is not None:
             check_table(request.share, inputs.data)
-    names = Names(
-        out=Path(request.out),
-        src=source_stem(request.source),
-        model=options.model.name,
-        parameters=options.parameters,
-    )
-    with Journal.open(
-        work_folder(names.out, names.src, "kinetics"),
-        _key(request, options, inputs),
-        resume=request.resume,
-        overwrite=request.overwrite,
-        outputs=_outputs(request, inputs, names, report is not None),
-        record=names.record,
-    ) as journal:
+    out, src = Path(request.out), source_stem(request.source)
+    names = Names(out, src, options.model.name, options.parameters)
+    outputs = _outputs(request, inputs, names, report is not None)
+    with open_journal(request, names, _key(request, options, inputs), outputs) as journal:
         if journal.done:
             return None
         if journal.resumed:
-            _sweep(names)
+            sweep(names)
         result = _analyse(request, options, inputs, names, journal, watch, progress)
         with watch.stage("write"):
             paths = _write(request, inputs, result)
-        if report is not None:
-            with watch.stage("report"):
-                report(names.report, result)
-            paths.append(names.report)
-        run = {
-            **result.run,
-            **run_record("kinetics", request.command, request.seed, watch),
-            "outputs": [path.name for path in paths],
-            "key": journal.key.digest,
-        }
-        write_json(names.record, run)
-        journal.complete()
-    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
-
-
-def _check_out(out: Path) -> None:
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file", "expected a folder", "choose another -o")
-    description = out / "dataset_description.json"
-    if description.exists():
-        try:
-            read_json(description)
-        except BetaplusError as error:
-            raise OutputError(f"{out}: {error}", todo="choose another -o") from error
-
-
-def _sweep(names: Names) -> None:
-    """Remove what a kill left of outputs that were being written."""
-    for path in names.out.glob(f".tmp-*-{names.src}_*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        paths += [names.report] if report is not None else []
+        result = dataclasses.replace(result, paths=tuple(paths))
+        return finish(request, result, journal, watch, report)
 
 
 def _key(request: KineticsRequest, options: Options, inputs: Inputs) -> Key:
@@ -248,82 +152,18 @@ def _analyse(
     watch: Stopwatch,
     progress: Progress,
 ) -> KineticsResult:
-    survey = inputs.survey
-    shared: dict[str, Any] = {
-        "model": options.model.name,
-        "method": options.method,
-        "blood": None if inputs.blood is None else inputs.blood.used,
-        "reference": inputs.reference,
-        "prior": options.prior,
-        "dispersion": request.dispersion,
-        "extraction": options.extraction,
-        "glucose": request.glucose,
-        "lumped_constant": request.lumped_constant,
-        "settings": options.settings,
-        "seed": request.seed,
-        "progress": progress,
-    }
-    # Draws of voxels are large: without --save-draws nobody would see them.
-    samples = request.samples if survey is None or request.save_draws else 0
     remarks = [*inputs.remarks, *journal.remarks]
-    if samples != request.samples:
+    if kept_samples(request, inputs) != request.samples:
         remarks.append("draws of voxels are kept with --save-draws only: --samples had no effect")
-    running: dict[str, Any] = {
-        "noise": options.noise,
-        "weights": options.weights,
-        "engine": request.engine,
-        "workers": request.workers,
-        "max_memory": options.max_memory,
-    }
     with watch.stage("fit"):
-        if inputs.blood is not None and inputs.blood.draws and isinstance(inputs.data, TacTable):
-            del shared["reference"], shared["blood"]
-            posterior = fit_over_inputs(
-                inputs.data,
-                inputs.blood.draws,
-                samples=samples,
-                delay=request.delay,
-                t_star=request.t_star,
-                **running,
-                **shared,
-            )
-        elif request.share is None:
-            posterior = fit(
-                inputs.data,
-                samples=samples,
-                delay=request.delay,
-                t_star=request.t_star,
-                mask=None if survey is None else survey.mask,
-                journal=journal,
-                **running,
-                **shared,
-            )
-        else:
-            del shared["reference"]
-            posterior = fit_shared(
-                inputs.data,
-                shared=request.share,
-                samples=samples,
-                delay=request.delay,
-                **running,
-                **shared,
-            )
+        posterior = fit_data(request, options, inputs, journal, progress)
     table, table_posterior = None, None
-    if survey is not None and isinstance(inputs.data, PetImage):
-        table = survey.table(inputs.data)
-        if len(table) > _MOST_REGIONS:
-            remarks.append(f"{len(table)} regions, fitted without draws for the report")
+    if inputs.survey is not None and isinstance(inputs.data, PetImage):
+        table = inputs.survey.table(inputs.data)
         with watch.stage("regions"):
-            table_posterior = fit(
-                table,
-                samples=_REGION_DRAWS if len(table) <= _MOST_REGIONS else 0,
-                delay=posterior.settings["delay"] if inputs.blood else "fit",
-                t_star=posterior.settings.get("t_star", request.t_star),
-                noise="estimate" if options.noise == "estimate" else "auto",
-                weights=options.weights,
-                engine="inline",
-                **shared,
-            )
+            table_posterior = fit_regions(request, options, inputs, table, posterior, progress)
+        if len(table) > MOST_REGIONS:
+            remarks.append(f"{len(table)} regions, fitted without draws for the report")
     comparison, region_comparison = None, None
     if request.compare_models:
         with watch.stage("models"):
@@ -331,17 +171,40 @@ def _analyse(
                 request, options, inputs, posterior, table, journal, progress
             )
         remarks += [text for c in (comparison, region_comparison) if c for text in c.remarks]
-    samples_of = inputs.blood.samples if inputs.blood else None
-    about_blood = samples_of.remarks if samples_of else ()
+    samples = inputs.blood.samples if inputs.blood else None
+    about_blood = samples.remarks if samples else ()
     everything = [*remarks, *inputs.data.remarks, *about_blood, *posterior.remarks]
     remarks = list(dict.fromkeys(everything))
+    return KineticsResult(
+        posterior=posterior,
+        data=inputs.data,
+        blood=samples,
+        curve=inputs.curve,
+        regions=table,
+        region_posterior=table_posterior,
+        chosen=_chosen(table),
+        run=_record(request, options, posterior, remarks, watch),
+        remarks=tuple(remarks),
+        names=names,
+        comparison=comparison,
+        region_comparison=region_comparison,
+    )
+
+
+def _record(
+    request: KineticsRequest,
+    options: Options,
+    posterior: Posterior,
+    remarks: list[str],
+    watch: Stopwatch,
+) -> dict[str, Any]:
     codes = np.asarray(posterior.diagnostics["status"])
     seconds = watch.seconds["fit"]
     fitted = int((codes != 0).sum())
-    run = {
+    return {
         "input": Path(request.source).name,
         "blood": [Path(str(item)).name for item in request.blood],
-        "reference": None if request.reference is None else Path(request.reference).name,
+        "reference": file_name(request.reference),
         "settings": dict(posterior.settings),
         "delay": posterior.settings["delay"],
         "engine": {
@@ -355,22 +218,8 @@ def _analyse(
         "blocks_resumed": posterior.settings.get("blocks_resumed", 0),
         "status": {name: int((codes == code).sum()) for code, name in STATUS.items()},
         "checks": remarks,
-        **run_record("kinetics", request.command, request.seed, watch),
+        **run_record(Names.verb, request.command, request.seed, watch),
     }
-    return KineticsResult(
-        posterior=posterior,
-        data=inputs.data,
-        blood=samples_of,
-        curve=inputs.curve,
-        regions=table,
-        region_posterior=table_posterior,
-        chosen=_chosen(table),
-        run=run,
-        remarks=tuple(remarks),
-        names=names,
-        comparison=comparison,
-        region_comparison=region_comparison,
-    )
 
 
 def _chosen(table: TacTable | None) -> tuple[str, ...] | None:

@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from betaplus.core.bed_times import BedTimes
-from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.plasma import check_plasma
-from betaplus.io.derivatives import source_stem
-from betaplus.io.jsons import sidecar_path
-from betaplus.io.labels import label_table, load_labels
-from betaplus.io.open import load
-from betaplus.io.voxels import load_mask
 from betaplus.patlak.options import bed_times_option
 from betaplus.patlak.study_input import check_image
 from betaplus.pipeline.blood import BloodChoice, declared, load_samples
+from betaplus.pipeline.input_files import (
+    mask_files,
+    open_image,
+    open_mask,
+    open_regions,
+    with_sidecars,
+)
 from betaplus.pipeline.patlak.request import PatlakRequest
 
 __all__ = ["Inputs", "load_inputs"]
@@ -60,43 +61,22 @@ def load_inputs(request: PatlakRequest) -> Inputs:
         InputError: If the image, the blood, the mask, the labels or the bed times cannot be used.
         UsageError: If an option contradicts them.
     """
-    source = Path(request.source)
-    image = load(
-        source,
-        unit=request.unit,
-        radionuclide=request.radionuclide,
-        decay_corrected_to=request.decay_corrected_to,
+    image = open_image(
+        request,
+        "expected a dynamic image",
+        "for curves there is betaplus kinetics --method patlak",
     )
-    if not isinstance(image, PetImage):
-        raise InputError(
-            f"{source.name} holds curves",
-            "expected a dynamic image",
-            "for curves there is betaplus kinetics --method patlak",
-        )
     check_image(image)
     assert image.tracer is not None
     samples, blood_files, remarks = _blood(request, image)
     check_plasma(samples, image.tracer)
-    files = {"input": source}
-    for i, path in enumerate(blood_files, start=1):
-        files[f"blood {i}"] = path
-    for role, path in list(files.items()):
-        if sidecar_path(path).is_file():
-            files[f"{role} sidecar"] = sidecar_path(path)
+    blood = {f"blood {i}": path for i, path in enumerate(blood_files, start=1)}
+    files = with_sidecars({"input": Path(request.source), **blood})
     times = bed_times_option(request.bed_times, image)
     if request.bed_times not in (None, "once"):
         files["bed times"] = Path(request.bed_times)
-    mask = None
-    if request.mask is not None:
-        mask = load_mask(request.mask, image)
-        files["mask"] = Path(request.mask)
-    labels, names = None, {}
-    regions = request.regions or _labels_beside(source)
-    if regions is not None:
-        labels, names = load_labels(regions, image)
-        files["regions"] = Path(regions)
-        if label_table(regions).exists():
-            files["region names"] = label_table(regions)
+    mask = open_mask(request, image)
+    labels, names, regions = open_regions(request, image)
     return Inputs(
         image=image,
         blood=samples,
@@ -105,7 +85,7 @@ def load_inputs(request: PatlakRequest) -> Inputs:
         labels=labels,
         names=names,
         bed_times=times,
-        files=files,
+        files={**files, **mask_files(request), **regions},
         remarks=remarks,
     )
 
@@ -131,11 +111,3 @@ def _blood(
         if begin > image.injection:
             remarks = (f"the blood begins at {begin:g} s",)
     return samples, files, remarks
-
-
-def _labels_beside(path: Path) -> Path | None:
-    for extension in (".nii.gz", ".nii"):
-        beside = path.with_name(f"{source_stem(path)}_dseg{extension}")
-        if beside.is_file():
-            return beside
-    return None

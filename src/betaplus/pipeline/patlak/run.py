@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,30 @@ import numpy as np
 import torch
 
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Journal, Key, MemoryPlan, content_key, work_folder
+from betaplus.engine import Key, MemoryPlan, content_key
 from betaplus.generative.bundle_config import BundleConfig
-from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
+from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.patlak.costs import plan_memory
 from betaplus.patlak.fitting import PatlakFit, fit_study, read_study
 from betaplus.patlak.method import LEARNED, UNWEIGHTED
 from betaplus.patlak.prior_choice import choose_prior, prior_configs
 from betaplus.patlak.study import Study
-from betaplus.pipeline.patlak.held_notes import HeldNotes
+from betaplus.pipeline.held_notes import HeldNotes
 from betaplus.pipeline.patlak.inputs import Inputs, load_inputs
 from betaplus.pipeline.patlak.outputs import write_draws, write_maps, write_regions
 from betaplus.pipeline.patlak.regions import region_columns, region_remarks
 from betaplus.pipeline.patlak.request import Names, Options, PatlakRequest, check_options
 from betaplus.pipeline.patlak.result import PatlakRun
-from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+from betaplus.pipeline.run_record import (
+    RESULT_VERSIONS,
+    Stopwatch,
+    engine_record,
+    file_name,
+    run_record,
+    versions,
+)
+from betaplus.pipeline.run_steps import finish, open_journal, sweep
+from betaplus.pipeline.unit_check import check_units
 
 __all__ = ["run_patlak"]
 
@@ -51,6 +59,9 @@ _KEYED = (
 
 _ABOUT = ("method", "settings", "t_star_s", "t_star_rule", "frames_used", "suv", "relative",
           "prior", "delay_s", "seed", "versions", "checks")  # fmt: skip
+
+_HOT = 0.95  # quantile of the voxels wanted
+_SAMPLE = 1_000_003  # voxels looked at for it
 
 
 def run_patlak(
@@ -86,19 +97,12 @@ def run_patlak(
         _plan(request, options, inputs, priors[0] if len(priors) == 1 else None)
     names = Names(Path(request.out), source_stem(request.source), request.relative)
     paths = _outputs(request, inputs, options, names, report is not None)
-    with Journal.open(
-        work_folder(names.out, names.src, "patlak"),
-        _key(request, options, inputs, priors),
-        resume=request.resume,
-        overwrite=request.overwrite,
-        outputs=paths,
-        record=names.record,
-    ) as journal:
+    with open_journal(request, names, _key(request, options, inputs, priors), paths) as journal:
         if journal.done:
             return None
         if journal.resumed:
-            _sweep(names)
-        fit, memory = _fit(request, options, inputs, watch, progress)
+            sweep(names)
+        fit, memory, unusual = _fit(request, options, inputs, watch, progress)
         with watch.stage("residuals"):
             wls, residual, wls_residual = _compared(fit)
         regions, off = None, []
@@ -109,12 +113,19 @@ def run_patlak(
         again = ["a run was stopped here before: maps are made as a whole, so the fit began again"]
         remarks = tuple(
             dict.fromkeys(
-                [*inputs.remarks, *inputs.samples.remarks, *fit.remarks, *off, *journal.remarks]
+                [
+                    *inputs.remarks,
+                    *inputs.samples.remarks,
+                    *unusual,
+                    *fit.remarks,
+                    *off,
+                    *journal.remarks,
+                ]
                 + again * journal.resumed
             )
         )
         run = _record(request, inputs, fit, residual, wls_residual, remarks, memory, options)
-        run |= run_record("patlak", request.command, request.seed, watch)
+        run |= run_record(names.verb, request.command, request.seed, watch)
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus patlak")
@@ -136,14 +147,7 @@ def run_patlak(
             names=names,
             paths=tuple(paths),
         )
-        if report is not None:
-            with watch.stage("report"):
-                report(names.report, result)
-        run |= run_record("patlak", request.command, request.seed, watch)
-        run |= {"outputs": [path.name for path in paths], "key": journal.key.digest}
-        write_json(names.record, run)
-        journal.complete()
-    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
+        return finish(request, result, journal, watch, report)
 
 
 def _fit(
@@ -152,7 +156,8 @@ def _fit(
     inputs: Inputs,
     watch: Stopwatch,
     progress: Progress,
-) -> tuple[PatlakFit, MemoryPlan]:
+) -> tuple[PatlakFit, MemoryPlan, list[str]]:
+    """Return the fit, its memory, and remarks on units."""
     held = HeldNotes(progress)  # what is refused now is refused in one line
     with watch.stage("sums"):
         study = read_study(
@@ -169,6 +174,7 @@ def _fit(
             level=request.level,
             progress=held,
         )
+        unusual = _check_units(request, inputs, study)
     prior = None
     with watch.stage("fit"):
         if request.method in LEARNED:
@@ -188,7 +194,25 @@ def _fit(
             workers=memory.workers,
             progress=progress,
         )
-    return fit, memory
+    return fit, memory, unusual
+
+
+def _check_units(request: PatlakRequest, inputs: Inputs, study: Study) -> list[str]:
+    """Hold the curve of hot voxels against the blood: the mean curve, as high as they are."""
+    problem, image = study.problem, inputs.image
+    last = problem.least_squares().sum(0).numpy()[problem.mask.numpy()]
+    hot = study.suv * float(np.quantile(last[:: last.size // _SAMPLE + 1], _HOT))
+    mean = study.mean_curve
+    if image.frames is None or not mean[-1] > 0.0:
+        return []
+    return check_units(
+        mean[None] * (hot / mean[-1]),
+        image.frames.mid,
+        study.curve,
+        (image.unit, inputs.samples.unit),
+        late=request.relative,
+        insisted=request.unit is not None and request.blood_unit is not None,
+    )
 
 
 def _plan(
@@ -234,15 +258,6 @@ def _outputs(
     return [*paths, names.report] if report else paths
 
 
-def _sweep(names: Names) -> None:
-    """Remove what a kill left of outputs that were being written."""
-    for path in names.out.glob(f".tmp-*-{names.src}_*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _key(
     request: PatlakRequest, options: Options, inputs: Inputs, priors: Sequence[BundleConfig]
 ) -> Key:
@@ -282,18 +297,13 @@ def _record(
         "beds": len(study.times.beds()),
         "relative": None if study.relative is None else dataclasses.asdict(study.relative),
         "suv": {"per_suv": study.suv, "unit": study.unit, "from": study.suv_from},
-        "mask": None if request.mask is None else Path(request.mask).name,
-        "regions": _name(inputs.files, "regions"),
+        "mask": file_name(request.mask),
+        "regions": file_name(inputs.files.get("regions")),
         "shape": list(image.shape),
         "voxel_mm": [round(v, 4) for v in image.voxel_size],
         "fitted": int(study.problem.mask.sum()),
         "median": _medians(fit),
-        "engine": {
-            "executor": request.engine,
-            "workers": memory.workers,
-            "max_memory_bytes": memory.limit,
-            "planned_bytes": memory.bytes_total,
-        },
+        "engine": engine_record(request.engine, memory),
         "blocks_done": 1,
         "blocks_resumed": 0,
         "checks": list(remarks),
@@ -318,7 +328,3 @@ def _frames(
 def _medians(fit: PatlakFit) -> dict[str, float]:
     mask = fit.study.problem.mask
     return {name: float(torch.from_numpy(v)[mask].median()) for name, v in fit.maps.items()}
-
-
-def _name(files: Mapping[str, Path], role: str) -> str | None:
-    return files[role].name if role in files else None

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from betaplus.core.errors import OutputError, UsageError
+from betaplus.core.errors import UsageError
 from betaplus.core.scanner import Scanner
 from betaplus.core.scanners import find_scanner
 from betaplus.core.settings import make_settings
-from betaplus.io.derivatives import bids_label, bids_name
+from betaplus.io.derivatives import bids_label
 from betaplus.io.raw.open_raw import is_list
+from betaplus.pipeline.run_names import RunNames
+from betaplus.pipeline.run_request import RunRequest, check_cpu, check_run
 from betaplus.pipeline.typed_settings import typed_settings
 from betaplus.reconstruction.method import find_method
 
@@ -19,12 +21,10 @@ __all__ = ["Names", "Options", "ReconstructRequest", "check_options"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconstructRequest:
+class ReconstructRequest(RunRequest):
     """The options of the verb, by the same names and with the same defaults.
 
     Attributes:
-        source: Raw data.
-        out: Folder to write to.
         method: Name of a method.
         iterations: Passes through the data, or None for the method's own number.
         subsets: Subsets, or None.
@@ -39,18 +39,8 @@ class ReconstructRequest:
             the scanner's.
         mask: Image of where activity may be, on any grid, or None.
         list_mode: Whether to reconstruct a list file event by event.
-        settings: Texts NAME=VALUE.
-        config: TOML file with settings.
-        seed: Seed of the run.
-        workers: Threads, or None for the cores available.
-        resume: Continue a run that was stopped.
-        overwrite: Replace earlier outputs.
-        device: ``auto`` or ``cpu``.
-        command: The command line, for the record.
     """
 
-    source: Path
-    out: Path
     method: str = "osem"
     iterations: int | None = None
     subsets: int | None = None
@@ -64,14 +54,6 @@ class ReconstructRequest:
     psf: float | None = None
     mask: Path | None = None
     list_mode: bool = False
-    settings: tuple[str, ...] = ()
-    config: Path | None = None
-    seed: int = 0
-    workers: int | None = None
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,34 +70,20 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Names:
+class Names(RunNames):
     """Where the outputs go.
 
     Attributes:
-        out: The folder.
-        src: The source's name up to its suffix.
         method: Name of the method.
     """
 
-    out: Path
-    src: str
+    verb = "reconstruct"
     method: str
 
     @property
     def image(self) -> Path:
         """The image."""
-        label = {"rec": bids_label(self.method)}
-        return self.out / bids_name(self.src, label, "pet", ".nii.gz")
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.out / f"{self.src}_reconstruct_report.html"
-
-    @property
-    def record(self) -> Path:
-        """The run record, which is written last."""
-        return self.out / f"{self.src}_reconstruct_run.json"
+        return self.path({"rec": bids_label(self.method)}, "pet", ".nii.gz")
 
 
 def check_options(request: ReconstructRequest) -> Options:
@@ -124,16 +92,10 @@ def check_options(request: ReconstructRequest) -> Options:
     Raises:
         UsageError: If one is unknown or contradicts another.
         InputError: If the file of settings cannot be read.
-        OutputError: If the folder to write to is a file.
+        OutputError: If the folder to write to is a file, or holds another kind of thing.
     """
-    if Path(request.out).exists() and not Path(request.out).is_dir():
-        raise OutputError(f"{request.out} is a file", "expected a folder", "choose another -o")
-    if request.resume and request.overwrite:
-        raise UsageError("--resume and --overwrite are both given", "they exclude each other")
-    if request.device not in ("auto", "cpu"):
-        raise UsageError(
-            f"--device is {request.device!r}", "expected auto or cpu: projectors run on the CPU"
-        )
+    check_run(request)
+    check_cpu(request.device, "projectors run on the CPU")
     if request.list_mode and not is_list(request.source):
         raise UsageError(
             f"--list-mode with {Path(request.source).name}", "expected a list file (.l)"

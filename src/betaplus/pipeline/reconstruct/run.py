@@ -12,17 +12,19 @@ import numpy as np
 
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Journal, content_key, default_workers, work_folder
+from betaplus.engine import Journal, content_key, default_workers
 from betaplus.engine.plan import Block
-from betaplus.io.derivatives import (
-    source_stem,
-    write_dataset_description,
-    write_image,
-    write_json,
-)
+from betaplus.io.derivatives import source_stem, write_dataset_description, write_image
 from betaplus.pipeline.reconstruct.inputs import Inputs, load_inputs
 from betaplus.pipeline.reconstruct.request import Names, Options, ReconstructRequest, check_options
-from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+from betaplus.pipeline.run_record import (
+    RESULT_VERSIONS,
+    Stopwatch,
+    file_name,
+    run_record,
+    versions,
+)
+from betaplus.pipeline.run_steps import finish, open_journal, sweep
 from betaplus.reconstruction.reconstruct import FrameReconstructor, model_of
 
 __all__ = ["ReconstructResult", "run_reconstruct"]
@@ -93,35 +95,19 @@ def run_reconstruct(
         inputs = load_inputs(request, options)
     names = Names(Path(request.out), source_stem(request.source), request.method)
     outputs = [names.image, *([names.report] if report is not None else [])]
-    with Journal.open(
-        work_folder(names.out, names.src, "reconstruct"),
-        content_key(inputs.files, _keyed(request, options, inputs), versions(RESULT_VERSIONS)),
-        resume=request.resume,
-        overwrite=request.overwrite,
-        outputs=outputs,
-        record=names.record,
-    ) as journal:
+    key = content_key(inputs.files, _keyed(request, options, inputs), versions(RESULT_VERSIONS))
+    with open_journal(request, names, key, outputs) as journal:
         if journal.done:
             return None
+        if journal.resumed:
+            sweep(names)
         result = _analyse(request, options, inputs, names, journal, watch, progress)
+        result = dataclasses.replace(result, paths=tuple(outputs))
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus reconstruct")
             write_image(names.image, result.image, {"betaplus": _provenance(result)})
-        paths = [names.image]
-        if report is not None:
-            with watch.stage("report"):
-                report(names.report, result)
-            paths.append(names.report)
-        run = {
-            **result.run,
-            **run_record("reconstruct", request.command, request.seed, watch),
-            "outputs": [path.name for path in paths],
-            "key": journal.key.digest,
-        }
-        write_json(names.record, run)
-        journal.complete()
-    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
+        return finish(request, result, journal, watch, report)
 
 
 def _keyed(request: ReconstructRequest, options: Options, inputs: Inputs) -> dict[str, Any]:
@@ -199,16 +185,16 @@ def _analyse(
         "grid": dataclasses.asdict(grid),
         "psf": inputs.psf,
         "list_mode": request.list_mode,
-        "mu": None if request.mu is None else Path(request.mu).name,
-        "norm": None if request.norm is None else Path(request.norm).name,
-        "mask": None if request.mask is None else Path(request.mask).name,
+        "mu": file_name(request.mu),
+        "norm": file_name(request.norm),
+        "mask": file_name(request.mask),
         "unit": image.unit,
         "prompts": counts.tolist(),
         "workers": request.workers or default_workers(),
         "blocks_done": scan.n_frames,
         "blocks_resumed": resumed,
         "checks": list(remarks),
-        **run_record("reconstruct", request.command, request.seed, watch),
+        **run_record(Names.verb, request.command, request.seed, watch),
     }
     return ReconstructResult(
         image=image, counts=counts, run=run, remarks=tuple(remarks), names=names

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputFunction
 from betaplus.io.blood import load_blood
-from betaplus.io.derivatives import source_stem
-from betaplus.io.jsons import sidecar_path
-from betaplus.io.labels import label_table, load_labels
-from betaplus.io.open import load
-from betaplus.io.voxels import load_mask
 from betaplus.pipeline.blood import declared
+from betaplus.pipeline.input_files import (
+    mask_files,
+    open_image,
+    open_mask,
+    open_regions,
+    with_sidecars,
+)
 from betaplus.pipeline.separation.request import Options, SeparateRequest
 from betaplus.separation.study_input import check_image, mixing_of, own_blood
 
@@ -51,18 +52,10 @@ def load_inputs(request: SeparateRequest, options: Options) -> Inputs:
         InputError: If the image, the blood, the mask or the labels cannot be used.
         UsageError: If an option contradicts them.
     """
-    source = Path(request.source)
-    image = load(
-        source,
-        unit=request.unit,
-        radionuclide=request.radionuclide,
-        decay_corrected_to=request.decay_corrected_to,
-    )
-    if not isinstance(image, PetImage):
-        raise InputError(f"{source.name} holds curves", "expected a dynamic image")
+    image = open_image(request, "expected a dynamic image")
     check_image(image)
     mixing = mixing_of(image, options.tracers, options.delay)
-    files = {"input": source}
+    files = {"input": Path(request.source)}
     blood: list[InputFunction | None] = []
     given = ((request.blood_a, request.plasma_a), (request.blood_b, request.plasma_b))
     for i, (tracer, (items, plasma)) in enumerate(zip(options.tracers, given, strict=True)):
@@ -74,33 +67,13 @@ def load_inputs(request: SeparateRequest, options: Options) -> Inputs:
             for n, path in enumerate(paths, start=1):
                 files[f"blood {'ab'[i]} {n}"] = path
         blood.append(samples)
-    for role, path in list(files.items()):
-        if sidecar_path(path).is_file():
-            files[f"{role} sidecar"] = sidecar_path(path)
-    mask = None
-    if request.mask is not None:
-        mask = load_mask(request.mask, image)
-        files["mask"] = Path(request.mask)
-    labels, names = None, {}
-    regions = request.regions or _labels_beside(source)
-    if regions is not None:
-        labels, names = load_labels(regions, image)
-        files["regions"] = Path(regions)
-        if label_table(regions).exists():
-            files["region names"] = label_table(regions)
+    mask = open_mask(request, image)
+    labels, names, regions = open_regions(request, image)
     return Inputs(
         image=image,
         blood=(blood[0], blood[1]),
         mask=mask,
         labels=labels,
         names=names,
-        files=files,
+        files={**with_sidecars(files), **mask_files(request), **regions},
     )
-
-
-def _labels_beside(path: Path) -> Path | None:
-    for extension in (".nii.gz", ".nii"):
-        beside = path.with_name(f"{source_stem(path)}_dseg{extension}")
-        if beside.is_file():
-            return beside
-    return None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from betaplus.core.image import PetImage
 from betaplus.io.derivatives import write_table
-from betaplus.pipeline.denoise.outputs import write_frames
+from betaplus.pipeline.frame_files import write_frames
 from betaplus.pipeline.separation.request import Names
 from betaplus.separation.fitting import SeparationFit
 from betaplus.separation.study_checks import MixingCheck

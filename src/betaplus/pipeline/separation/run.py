@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Journal, Key, MemoryPlan, content_key, work_folder
-from betaplus.io.derivatives import source_stem, write_dataset_description, write_json
+from betaplus.engine import Key, MemoryPlan, content_key
+from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.physics.dual import Separability
-from betaplus.pipeline.patlak.held_notes import HeldNotes
-from betaplus.pipeline.run_record import RESULT_VERSIONS, Stopwatch, run_record, versions
+from betaplus.pipeline.held_notes import HeldNotes
+from betaplus.pipeline.run_record import (
+    RESULT_VERSIONS,
+    Stopwatch,
+    engine_record,
+    file_name,
+    run_record,
+    versions,
+)
+from betaplus.pipeline.run_steps import finish, open_journal, sweep
 from betaplus.pipeline.separation.compared import region_curves
 from betaplus.pipeline.separation.inputs import Inputs, load_inputs
 from betaplus.pipeline.separation.outputs import chi2_columns, write_chi2, write_images
@@ -90,18 +97,11 @@ def run_separate(
         memory = plan_memory(inputs.image, request.method, options.workers, options.max_memory)
     names = Names(Path(request.out), source_stem(request.source))
     paths = _outputs(request, options, names, report is not None)
-    with Journal.open(
-        work_folder(names.out, names.src, "separate"),
-        _key(request, options, inputs, trained),
-        resume=request.resume,
-        overwrite=request.overwrite,
-        outputs=paths,
-        record=names.record,
-    ) as journal:
+    with open_journal(request, names, _key(request, options, inputs, trained), paths) as journal:
         if journal.done:
             return None
         if journal.resumed:
-            _sweep(names)
+            sweep(names)
         fit = _fit(request, options, inputs, trained, memory, watch, progress)
         with watch.stage("checks"):
             check = check_mixing(
@@ -118,7 +118,7 @@ def run_separate(
         )
         warnings = _warnings(fit, check, bounds)
         run = _record(request, inputs, fit, check, bounds, remarks, warnings, memory, options)
-        run |= run_record("separate", request.command, request.seed, watch)
+        run |= run_record(names.verb, request.command, request.seed, watch)
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus separate")
@@ -137,14 +137,7 @@ def run_separate(
             names=names,
             paths=tuple(paths),
         )
-        if report is not None:
-            with watch.stage("report"):
-                report(names.report, result)
-        run |= run_record("separate", request.command, request.seed, watch)
-        run |= {"outputs": [path.name for path in paths], "key": journal.key.digest}
-        write_json(names.record, run)
-        journal.complete()
-    return dataclasses.replace(result, run=run, paths=(*paths, names.record))
+        return finish(request, result, journal, watch, report)
 
 
 def _fit(
@@ -208,15 +201,6 @@ def _outputs(request: SeparateRequest, options: Options, names: Names, report: b
     return [*paths, names.report] if report else paths
 
 
-def _sweep(names: Names) -> None:
-    """Remove what a kill left of outputs that were being written."""
-    for path in names.out.glob(f".tmp-*-{names.src}_*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _key(
     request: SeparateRequest, options: Options, inputs: Inputs, trained: TrainedSeparation | None
 ) -> Key:
@@ -278,17 +262,12 @@ def _record(
             "regions": dict(zip(check.names[1:], check.flags[1:], strict=True)),
         },
         "separability": _bounds(fit, bounds),
-        "mask": None if request.mask is None else Path(request.mask).name,
-        "regions": _name(inputs.files, "regions"),
+        "mask": file_name(request.mask),
+        "regions": file_name(inputs.files.get("regions")),
         "shape": list(image.shape),
         "voxel_mm": [round(v, 4) for v in image.voxel_size],
         "fitted": int(problem.mask.sum()),
-        "engine": {
-            "executor": request.engine,
-            "workers": memory.workers,
-            "max_memory_bytes": memory.limit,
-            "planned_bytes": memory.bytes_total,
-        },
+        "engine": engine_record(request.engine, memory),
         "blocks_done": 1,
         "blocks_resumed": 0,
         "checks": [*warnings, *remarks],
@@ -315,7 +294,3 @@ def _network(trained: TrainedSeparation | None) -> dict[str, str] | None:
 
 def _short(value: float) -> float | None:
     return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
-def _name(files: Mapping[str, Path], role: str) -> str | None:
-    return files[role].name if role in files else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from betaplus.pipeline.denoise.gzip_stream import gzip_stream
+from betaplus.pipeline.gzip_stream import gzip_stream
 
 RANDOM = np.random.default_rng(0)
 PARTS = [

@@ -14,7 +14,7 @@ from betaplus.io.image_fields import image_fields
 from betaplus.io.jsons import sidecar_path, write_json
 from betaplus.io.nifti import LazyNifti
 from betaplus.io.zarr_images import LazyZarr
-from betaplus.pipeline.denoise.gzip_stream import gzip_stream
+from betaplus.pipeline.gzip_stream import gzip_stream
 
 __all__ = ["write_frames"]
 
