@@ -5,6 +5,7 @@ from __future__ import annotations
 from betaplus.report.benchmark.denoise_calls import calls_figure
 from betaplus.report.benchmark.denoise_curves import gain_figure, nema_figure, recovery_figure
 from betaplus.report.benchmark.denoise_images import body_figure, sphere_figure
+from betaplus.report.benchmark.denoise_real import real_figure
 from betaplus.report.benchmark.part_report import PartReport
 
 __all__ = ["denoise_report"]
@@ -30,6 +31,7 @@ denoise_report = PartReport(
         "recovery": {"curves": recovery_figure},
         "nema": {"spheres": sphere_figure, "curves": nema_figure},
         "calls": {"calls": calls_figure},
+        "real": {"real": real_figure},
     },
 ).write
 """Write ``benchmark_denoise_report.html`` of the parts that a folder holds, and its figures."""

@@ -6,10 +6,10 @@ log-normal distribution. With a Gaussian e and the relative SD r of linear theor
 
 .. math:: \exp\left(c + b\,(1 - e^{-k e}) / k\right), \quad b = r (1 + 0.015 r), \quad k = 0.105 b
 
-where c makes the mean 1. The two constants were fitted to quantiles (-3.5 to 3.5 SD) of five organs
-of a torso, in images of a projector and OSEM with 20 and 40 sub-iterations, at 1 to 1/100 of 2e8
-counts (`betaplus.pipeline.benchmark.surrogate.run`): r from 0.08 to 2.2, total SD within 7 %, of the
-hottest organ at 1/100 within 14 %. k = 0 would be log-normal.
+where c makes the mean 1. The two constants were fitted to quantiles (-3.5 to 3.5 SD) of five
+organs of a torso, in images of a projector and OSEM with 20 and 40 sub-iterations, at 1 to 1/100 of
+2e8 counts (`betaplus.pipeline.benchmark.surrogate.run`): r from 0.08 to 2.2, total SD within 7 %,
+of the hottest organ at 1/100 within 14 %. k = 0 would be log-normal.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from betaplus.core.errors import UsageError
 from betaplus.pipeline.benchmark.denoise.real.cases import EXPONENT, add_noise, brain_web, crops
 from betaplus.pipeline.benchmark.denoise.real.run import benchmark_real
 from betaplus.pipeline.benchmark.denoise.real.table import real_table
-from betaplus.report.benchmark.denoise_real import real_figures
+from betaplus.pipeline.benchmark.result_files import read_arrays
+from betaplus.report.benchmark.denoise_real import real_figure
 
 DATA = Path(os.environ.get("BETAPLUS_DATA", "nowhere"))
 needs_data = pytest.mark.skipif(not (DATA / "pet_ibsi").is_dir(), reason="no $BETAPLUS_DATA")
@@ -43,7 +44,7 @@ def test_without_data_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     result = benchmark_real(tmp_path)
     assert "BETAPLUS_DATA" in result["skipped"]
     written = json.loads((tmp_path / "benchmark_denoise_real.json").read_text())
-    assert written["rows"] == [] and real_figures(tmp_path) == []
+    assert written["rows"] == []
     assert "Skipped" in (tmp_path / "benchmark_denoise_real.md").read_text()
     with pytest.raises(UsageError, match="is not a folder"):
         benchmark_real(tmp_path, data=tmp_path / "none")
@@ -90,4 +91,5 @@ def test_a_quick_run(tmp_path: Path) -> None:
     gains = {row["method"]: row["gain"] for row in result["rows"]}
     assert gains["noisy"] == 0.0 and min(gains["gaussian"], gains["nlm"], gains["mmse"]) > 1.0
     assert {"lesion_mean", "lesion_peak", "added"} <= set(result["rows"][0])
-    assert [path.suffix for path in real_figures(tmp_path)] == [".png"]
+    figure = real_figure(result, read_arrays(tmp_path / "benchmark_denoise_real.npz"))
+    assert figure is not None and real_figure(result, {}) is None

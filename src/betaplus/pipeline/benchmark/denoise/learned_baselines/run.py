@@ -19,6 +19,7 @@ from betaplus.pipeline.benchmark.denoise.learned_baselines.scoring import Scorer
 from betaplus.pipeline.benchmark.denoise.learned_baselines.table import baselines_table
 from betaplus.pipeline.benchmark.denoise.learned_baselines.training import Trained, train_baseline
 from betaplus.pipeline.benchmark.denoise.scans import QUICK_LENGTH, Scans
+from betaplus.pipeline.benchmark.denoise.trunk import TRUNK
 from betaplus.pipeline.benchmark.result_files import write_result
 from betaplus.pipeline.training.corpus import FIRST_TEST, Corpus
 from betaplus.pipeline.training.denoiser.boxes import fill_boxes
@@ -43,9 +44,10 @@ def benchmark_baselines(
     """Train a 3-D U-Net, a 3-D GAN and a 2-D DDPM, and measure them as our denoiser is.
 
     They learn from what our denoiser learns from, each for the same minutes, and are judged on
-    bodies that no training saw. Writes ``benchmark_denoise_baselines.json`` and ``.md``; beside
-    them ``corpus/``, a folder for each network, ``scores/`` and the filters of part `images`, from
-    which a run that was cut short goes on. Simulation throughout.
+    trunks of bodies that no training saw (whole bodies would take the 2-D model hours). Writes
+    ``benchmark_denoise_baselines.json`` and ``.md``; beside them ``corpus/``, a folder for each
+    network, ``scores/`` and the filters for such trunks, from which a run that was cut short goes
+    on. Simulation throughout.
 
     Args:
         out: Folder.
@@ -90,6 +92,7 @@ def benchmark_baselines(
         "draws": draws,
         "seed": seed,
         "people": people,
+        "length": QUICK_LENGTH if quick else TRUNK,
         "first_person": FIRST_TEST,
         "tuned_on": FIRST_TUNING,
         "doses": list(doses),
@@ -98,7 +101,7 @@ def benchmark_baselines(
     }
     scans = Scans.at(
         work, voxel=plan.corpus.voxel, grid_voxel=denoiser.voxel,
-        length=QUICK_LENGTH if quick else None, threads=workers,
+        length=QUICK_LENGTH if quick else TRUNK, threads=workers,
     )  # fmt: skip
     scorer = Scorer(
         folder=work / "scores", scans=scans, denoiser=denoiser, trained=trained, plan=plan,
