@@ -10,6 +10,7 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Bf16,
     Config,
     DecayCorrectedTo,
     Dose,
@@ -84,13 +85,7 @@ def denoise(
     unit_out: Annotated[
         str, typer.Option(metavar="input|SUV", help="Unit of the output; SUV is SUVbw.")
     ] = "input",
-    bf16: Annotated[
-        bool,
-        typer.Option(
-            "--bf16/--fp32",
-            help="Precision of the network: bf16 is faster where the machine has it.",
-        ),
-    ] = False,
+    bf16: Bf16 = False,
     seed: Seed = 0,
     engine: ThreadEngine = "threads",
     workers: Workers = None,

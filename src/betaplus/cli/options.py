@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Bf16",
     "Blood",
     "BloodUnit",
     "Config",
@@ -122,6 +123,12 @@ MaxMemory = Annotated[str | None, typer.Option(metavar="SIZE", help="Bound on me
 Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace earlier outputs.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto or cpu.")]
+Bf16 = Annotated[
+    bool,
+    typer.Option(
+        "--bf16/--fp32", help="Precision of the network: bf16 is faster where the machine has it."
+    ),
+]
 NetworkDevice = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write an HTML report.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]

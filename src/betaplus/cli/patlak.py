@@ -9,6 +9,7 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Bf16,
     Blood,
     BloodUnit,
     Config,
@@ -117,6 +118,7 @@ def patlak(
     ] = False,
     settings: Settings = None,
     config: Config = None,
+    bf16: Bf16 = False,
     seed: Seed = 0,
     engine: ThreadEngine = "threads",
     workers: Workers = None,
@@ -140,6 +142,7 @@ def patlak(
         samples=samples,
         bundle=bundle,
         anatomy=anatomy,
+        bf16=bf16,
         mask=mask,
         regions=regions,
         delay=delay,

@@ -42,6 +42,8 @@ _IGNORED = (
     "*_uptake.*",
     "*_regions.tsv",
     "*_regions.json",
+    "*_chi2.tsv",
+    "*_chi2.json",
     "evaluation*.tsv",
     "evaluation*.json",
     "*_report.html",

@@ -10,7 +10,6 @@ from betaplus.core.errors import UsageError
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.patlak.data_term import DataTerm
 from betaplus.patlak.noise_map import (
-    NoiseCorrelation,
     noise_correlation,
     noise_map,
     tissue,
@@ -18,6 +17,7 @@ from betaplus.patlak.noise_map import (
 )
 from betaplus.patlak.prior import Denoiser, prior_denoiser
 from betaplus.patlak.problem import PatlakProblem
+from betaplus.physics.image_noise import NoiseCorrelation
 
 __all__ = ["Beginning", "begin", "needed"]
 

@@ -23,8 +23,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from betaplus.patlak.noise_map import NoiseCorrelation
 from betaplus.patlak.problem import PatlakProblem
+from betaplus.physics.image_noise import NoiseCorrelation
 
 __all__ = ["DataTerm"]
 

@@ -83,6 +83,7 @@ def fit(
     samples: int | None = None,
     bundle: str | Path | None = None,
     anatomy: str = "auto",
+    bf16: bool = False,
     mask: np.ndarray | None = None,
     delay: float = 0.0,
     relative: bool = False,
@@ -105,6 +106,7 @@ def fit(
         samples: Draws of ``gibbs``.
         bundle: Folder of a prior, or None for one that is shipped.
         anatomy: Which of those: ``body``, ``brain``, or ``auto``, by the extent of the activity.
+        bf16: Whether the network of the prior computes in bfloat16.
         mask: Voxels wanted, shape (X, Y, Z); by default all that are not zero in all frames.
         delay: Of the tissue after the blood sampler [s].
         relative: Relative Patlak plot, for an input whose beginning is missing.
@@ -128,7 +130,7 @@ def fit(
         image, blood, method=method, t_star=t_star, mask=mask, delay=delay, relative=relative,
         bed_times=bed_times, dose=dose, weight=weight, level=level, progress=progress,
     )  # fmt: skip
-    prior = choose_prior(study, bundle, anatomy) if method in LEARNED else None
+    prior = choose_prior(study, bundle, anatomy, bf16=bf16) if method in LEARNED else None
     return fit_study(
         study, method=method, settings=wanted, prior=prior, seed=seed,
         workers=default_workers() if workers is None else workers, progress=progress,

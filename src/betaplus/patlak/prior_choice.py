@@ -50,7 +50,10 @@ class PriorChoice:
     def record(self) -> dict[str, Any]:
         """What the run record says of it."""
         bundle = self.prior.bundle
-        return {"bundle": bundle.config.folder, "sha256": bundle.checksum, "why": self.why}
+        return {
+            "bundle": bundle.config.folder, "sha256": bundle.checksum, "why": self.why,
+            "precision": "bf16" if self.prior.bf16 else "fp32",
+        }  # fmt: skip
 
 
 def check_anatomy(anatomy: str) -> None:
@@ -87,7 +90,9 @@ def prior_configs(bundle: Path | None, anatomy: str) -> list[BundleConfig]:
     return configs
 
 
-def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto") -> PriorChoice:
+def choose_prior(
+    study: Study, bundle: Path | None = None, anatomy: str = "auto", *, bf16: bool = False
+) -> PriorChoice:
     """Return the prior for a study.
 
     Args:
@@ -96,6 +101,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
             prior's, and that of bodies otherwise.
         bundle: Folder of a prior, which is taken as it is.
         anatomy: ``auto``, ``body`` or ``brain``.
+        bf16: Whether its network computes in bfloat16.
 
     Raises:
         InputError: If a bundle is damaged or no prior.
@@ -104,7 +110,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
     check_anatomy(anatomy)
     remarks: list[str] = []
     if bundle is not None:
-        prior = load_image_prior("", bundle, several=True)
+        prior = load_image_prior("", bundle, several=True, bf16=bf16)
         why = f"prior {prior.bundle.config.folder}, as given"
     else:
         if anatomy == "auto":
@@ -115,7 +121,7 @@ def choose_prior(study: Study, bundle: Path | None = None, anatomy: str = "auto"
                 reason += "; a head, but its voxels are too coarse for the prior of brains"
         else:
             reason = "as said"
-        prior = load_image_prior(PRIORS[anatomy], several=True)
+        prior = load_image_prior(PRIORS[anatomy], several=True, bf16=bf16)
         why = f"prior {prior.bundle.config.folder}, of a {anatomy}: {reason}"
     remarks += _not_trained_on(prior, study.image)
     if prior.unit == "uptake" and study.suv_from == "level":

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from scipy.ndimage import correlate1d
 
-from betaplus.patlak.noise_map import NoiseCorrelation
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.physics.blur import GaussianBlur
+from betaplus.physics.image_noise import NoiseCorrelation
 
 __all__ = ["RegionNoise", "mean_noise"]
 

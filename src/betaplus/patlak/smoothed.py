@@ -19,16 +19,11 @@ import torch
 from torch import Tensor
 
 from betaplus.core.progress import Progress, Silent
-from betaplus.patlak.noise_map import (
-    NoiseCorrelation,
-    masked_mean,
-    noise_correlation,
-    noise_map,
-    typical_noise,
-)
+from betaplus.patlak.noise_map import masked_mean, noise_correlation, noise_map, typical_noise
 from betaplus.patlak.non_local import local_means, shifts_within
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_range
+from betaplus.physics.image_noise import NoiseCorrelation
 
 __all__ = ["Gaussian", "Guide", "Nlm", "filtered", "make_guide", "matched_fwhm"]
 

@@ -28,6 +28,7 @@ class PatlakRequest(ImageRequest):
         samples: Draws, or None for the method's own number.
         bundle: Folder of a prior, or None for one that is shipped.
         anatomy: ``auto``, ``body`` or ``brain``.
+        bf16: Whether the network of the prior computes in bfloat16.
         delay: Of the tissue after the blood sampler [s].
         relative: Whether to make the relative plot.
         bed_times: TSV of when each bed was seen, ``once``, or None.
@@ -45,6 +46,7 @@ class PatlakRequest(ImageRequest):
     samples: int | None = None
     bundle: Path | None = None
     anatomy: str = "auto"
+    bf16: bool = False
     delay: float = 0.0
     relative: bool = False
     bed_times: str | None = None

@@ -178,7 +178,7 @@ def _fit(
     prior = None
     with watch.stage("fit"):
         if request.method in LEARNED:
-            prior = choose_prior(study, request.bundle, request.anatomy)
+            prior = choose_prior(study, request.bundle, request.anatomy, bf16=request.bf16)
             held.note(prior.why)
         memory = _plan(
             request, options, inputs, None if prior is None else prior.prior.bundle.config

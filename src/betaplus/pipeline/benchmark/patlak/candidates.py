@@ -93,7 +93,7 @@ MOST_DRAWS = {"gibbs": 1, "red-diff": 1}
 def run_candidate(
     study: Study, method: str, settings: Mapping[str, Any], *, seed: int = 0
 ) -> PatlakFit:
-    """Return the maps of a method, as `betaplus patlak` makes them.
+    """Return the maps of a method, as `betaplus patlak --bf16` makes them.
 
     Args:
         study: The scan.
@@ -107,7 +107,7 @@ def run_candidate(
         wanted = str(settings["prior"])
         prior = PriorChoice(prior=load_prior(wanted), why=f"prior {wanted}, as tuned", remarks=())
     elif method in LEARNED:
-        prior = choose_prior(study)
+        prior = choose_prior(study, bf16=True)
     return fit_study(
         study, method=method, settings=method_settings(method, values, None), prior=prior, seed=seed
     )
@@ -124,4 +124,4 @@ def start_of(candidate: Candidate) -> dict[str, Any]:
 @lru_cache(maxsize=2)
 def load_prior(name: str) -> ImagePrior:
     """Return a prior that is shipped."""
-    return load_image_prior(name)
+    return load_image_prior(name, bf16=True)
