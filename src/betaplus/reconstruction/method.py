@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,7 +12,20 @@ from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
 from betaplus.reconstruction.data import Data
 
-__all__ = ["METHODS", "Method", "Watch", "find_method", "uniform_start"]
+if TYPE_CHECKING:
+    from betaplus.reconstruction.score.draws import Draws
+    from betaplus.reconstruction.score.prior import ScoreInputs
+
+__all__ = [
+    "METHODS",
+    "SCORE_METHODS",
+    "Method",
+    "ScoreMethod",
+    "Watch",
+    "find_method",
+    "find_score_method",
+    "uniform_start",
+]
 
 METHODS = {
     "osem": "betaplus.reconstruction.osem:Osem",
@@ -21,6 +34,13 @@ METHODS = {
     "svrg": "betaplus.reconstruction.svrg:Svrg",
 }
 """Name to class; a new method is a new file and one line here."""
+
+SCORE_METHODS = {
+    "dds": "betaplus.reconstruction.score.dds:Dds",
+    "dds-published": "betaplus.reconstruction.score.published:DdsPublished",
+    "gibbs": "betaplus.reconstruction.score.gibbs:Gibbs",
+}
+"""The same for those with a score model: beside settings they take `score.prior.ScoreInputs`."""
 
 Watch = Callable[[int, np.ndarray], None]
 """Called with the number of passes through the data that are done, and the image."""
@@ -49,15 +69,46 @@ class Method(Protocol):
         """
 
 
+class ScoreMethod(Protocol):
+    """A method with a score model: it draws images."""
+
+    Settings: type
+
+    def __init__(self, settings: Any, inputs: ScoreInputs) -> None: ...
+
+    def draws(
+        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+    ) -> Draws:
+        """Draw images; as `Method.run`, but that `watch` is told of network calls or turns."""
+
+    def run(
+        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+    ) -> np.ndarray:
+        """Return the mean of the draws."""
+
+
 def find_method(name: str) -> type[Method]:
     """Return the class of a method.
 
     Raises:
         UsageError: If there is none of that name.
     """
-    if name not in METHODS:
-        raise UsageError(f"method {name!r} is unknown", f"expected one of {', '.join(METHODS)}")
-    module, _, attribute = METHODS[name].partition(":")
+    return _find(METHODS, name)
+
+
+def find_score_method(name: str) -> type[ScoreMethod]:
+    """Return the class of a method with a score model.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    return _find(SCORE_METHODS, name)
+
+
+def _find(methods: Mapping[str, str], name: str) -> Any:
+    if name not in methods:
+        raise UsageError(f"method {name!r} is unknown", f"expected one of {', '.join(methods)}")
+    module, _, attribute = methods[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 

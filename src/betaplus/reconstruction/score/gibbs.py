@@ -1,0 +1,205 @@
+r"""`gibbs`: posterior draws by annealed split Gibbs sampling.
+
+x, which the counts know, and z, which the prior knows, are tied by :math:`|x - z|^2 / (2 \rho^2)`
+(Vono, Dobigeon and Chainais, IEEE Trans Signal Process 67, 2019; with a diffusion model as the
+prior: Coeurdoux, Dobigeon and Chainais, IEEE Trans Image Process 33, 2024). In turn
+
+- z given x is what the prior says of an image seen with noise rho: reverse diffusion from there;
+- x given z moves by Hamiltonian steps that leave its Poisson distribution as it is
+  (`coupled_counts`).
+
+rho falls from `first` to `last` times the noise of a voxel, :math:`1 / \sqrt{s a}` of the level a
+with the mean sensitivity s, in the first half of `burn` turns, and stays; the steps learn their
+length during all of them. Images are those of z. At rho they are draws of the augmented posterior,
+for which counts are of an image with noise rho; they tend to the posterior as rho falls, and a turn
+goes less far then.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from betaplus.core.progress import Progress
+from betaplus.core.seeds import generator
+from betaplus.generative.samplers import sde_solver
+from betaplus.generative.schedules import log_levels
+from betaplus.reconstruction.checks import check_count, check_range
+from betaplus.reconstruction.data import Data
+from betaplus.reconstruction.method import Watch
+from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Point
+from betaplus.reconstruction.score.draws import Draws
+from betaplus.reconstruction.score.prior import ScoreInputs
+from betaplus.reconstruction.score.problem import ScoreProblem, score_problem
+
+__all__ = ["Gibbs", "GibbsState"]
+
+_LOWEST = 0.05  # of rho: where reverse diffusion ends
+_WANTED, _RATE = 0.75, 1.0  # probability of acceptance, and how fast the length follows it
+_UNIFORMS = 1 << 40  # draws of `core.seeds` that decide on acceptance start here
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GibbsState:
+    """A chain between two turns: all that the rest of it depends on.
+
+    Attributes:
+        chain: Its index, which chooses its noise.
+        turn: Turns that are done.
+        point: x in units of the level, and what the counts say of it.
+        z: Likewise, without noise.
+        angle: Length of the steps.
+        accepted: Mean probability of acceptance in the last turn.
+    """
+
+    chain: int
+    turn: int
+    point: Point
+    z: np.ndarray
+    angle: float
+    accepted: float
+
+
+class Gibbs:
+    """Split Gibbs sampling.
+
+    Args:
+        settings: How it is done.
+        inputs: The prior and the like.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings:
+        """How it is done.
+
+        Attributes:
+            draws: Images that are kept.
+            thin: Turns for each of them.
+            burn: Turns before; rho falls in the first half of them.
+            inner: Network calls a turn.
+            moves: Steps of x a turn.
+            kicks: Evaluations of the counts a step.
+            subsets: Subsets, in which the counts are gone through.
+            first: rho at first, over the noise of a voxel.
+            last: At the end, likewise.
+            angle: Length of the steps at first, up to pi / 2.
+            passes: Of OSEM, for the image at first.
+            smooth: Full width at half maximum of its filter [mm].
+            slices: ``axial``, ``alternate`` or ``mean`` of three orientations, for priors of
+                slices.
+        """
+
+        draws: int = 16
+        thin: int = 2
+        burn: int = 20
+        inner: int = 2
+        moves: int = 1
+        kicks: int = 1
+        subsets: int = 21
+        first: float = 2.0
+        last: float = 0.5
+        angle: float = 0.5
+        passes: int = 1
+        smooth: float = 5.0
+        slices: str = "axial"
+
+        def __post_init__(self) -> None:
+            for name in ("draws", "thin", "inner", "moves", "kicks", "subsets", "passes"):
+                check_count(name, getattr(self, name))
+            check_count("burn", self.burn, low=0)
+            check_range("first", self.first, 1e-3, 1e3)
+            check_range("last", self.last, 1e-4, self.first)
+            check_range("angle", self.angle, 1e-4, 0.5 * math.pi)
+            check_range("smooth", self.smooth, 0.0)
+
+    def __init__(self, settings: Settings | None, inputs: ScoreInputs) -> None:
+        self.settings, self.inputs = settings or self.Settings(), inputs
+
+    def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:
+        """Return what all chains share."""
+        s = self.settings
+        return score_problem(
+            data, self.inputs, start, slices=s.slices, passes=s.passes, smooth=s.smooth
+        )
+
+    def rho(self, problem: ScoreProblem, turn: int) -> float:
+        """Return the coupling of a turn, in units of the level."""
+        s = self.settings
+        share = min(2.0 * turn / s.burn, 1.0) if s.burn else 1.0
+        return s.first ** (1.0 - share) * s.last**share / math.sqrt(problem.counts)
+
+    def begin(self, problem: ScoreProblem, counts: CoupledCounts, chain: int = 0) -> GibbsState:
+        """Return the state of a chain before its first turn: the first image."""
+        x = problem.first / np.float32(problem.level)
+        return GibbsState(
+            chain=chain, turn=0, point=counts.point(x), z=x, angle=self.settings.angle, accepted=1.0
+        )
+
+    def advance(
+        self, problem: ScoreProblem, counts: CoupledCounts, state: GibbsState
+    ) -> GibbsState:
+        """Return the state after the next turn."""
+        s, rho = self.settings, self.rho(problem, state.turn)
+        each = s.inner + s.moves
+        z = self._prior(problem, state, rho, each * state.turn)
+        point, accepted = state.point, []
+        for move in range(s.moves):
+            index = s.moves * state.turn + move
+            chance = generator(problem.seed, problem.item, _UNIFORMS + (state.chain << 20) + index)
+            normal = problem.noise(state.chain, each * state.turn + s.inner + move)
+            point, probability = counts.move(
+                point, z, rho, state.angle, s.kicks, normal, float(chance.uniform())
+            )
+            accepted.append(probability)
+        mean = float(np.mean(accepted))
+        angle = state.angle
+        if state.turn < s.burn:
+            angle = min(angle * math.exp(_RATE * (mean - _WANTED)), 0.5 * math.pi / s.kicks)
+        return GibbsState(
+            chain=state.chain, turn=state.turn + 1, point=point, z=z, angle=angle, accepted=mean
+        )
+
+    def _prior(
+        self, problem: ScoreProblem, state: GibbsState, rho: float, first: int
+    ) -> np.ndarray:
+        """Return z given x: an image without the noise rho that x is taken to have."""
+        calls = self.settings.inner
+        levels = log_levels(calls + 1, _LOWEST * rho, rho)[:-1]
+        noises = (torch.from_numpy(problem.noise(state.chain, first + n)) for n in range(calls))
+        turned = iter(range(calls * state.turn, calls * (state.turn + 1)))
+
+        def denoised(x: Tensor, sigma: Tensor) -> Tensor:
+            return torch.from_numpy(problem.denoise(x.numpy(), float(sigma), next(turned)))
+
+        start = torch.from_numpy(state.point.x)
+        return np.asarray(sde_solver(denoised, levels, noises, start=start).numpy())
+
+    def draws(
+        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+    ) -> Draws:
+        """Return the draws of one chain; `watch` is told of z."""
+        s, problem = self.settings, self.prepare(data, start)
+        counts = CoupledCounts(data, problem.level)
+        state, images = self.begin(problem, counts), []
+        progress.start("Gibbs", s.burn + s.draws * s.thin)
+        while state.turn < s.burn + s.draws * s.thin:
+            state = self.advance(problem, counts, state)
+            progress.advance()
+            image = np.maximum(state.z, 0.0) * np.float32(problem.level) * data.mask
+            if watch is not None:
+                watch(state.turn, image)
+            after = state.turn - s.burn
+            if after > 0 and after % s.thin == 0:
+                images.append(image)
+        progress.finish()
+        return Draws(np.stack(images))
+
+    def run(
+        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+    ) -> np.ndarray:
+        """Return the mean of the draws; see `Method.run`."""
+        return self.draws(data, start, progress, watch).mean

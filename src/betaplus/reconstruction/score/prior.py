@@ -1,0 +1,108 @@
+"""A prior of images as the denoiser of volumes on a scanner's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from betaplus.core.errors import InputError, UsageError
+from betaplus.core.grid import ImageGrid
+from betaplus.generative.denoiser import Denoised
+from betaplus.generative.image_prior import ImagePrior
+from betaplus.generative.slice_denoiser import ORTHOGONAL
+from betaplus.generative.volume_denoiser import volume_denoiser
+
+__all__ = ["SLICES", "Denoise", "ScoreInputs", "denoise_on"]
+
+Denoise = Callable[[np.ndarray, float, int], np.ndarray]
+"""(noisy, sigma, call) to the clean estimate, float32 (X, Y, Z) on the scanner's axes.
+
+sigma and images are in the prior's unit; `call` counts the calls of one draw, from 0.
+"""
+
+SLICES = {"axial": ((2,),), "alternate": ((2,), (1,), (0,)), "mean": (ORTHOGONAL,)}
+"""How a prior of slices is used: axes across which a call cuts, one call after the other."""
+
+_TOLERANCE = 1e-3  # of a voxel's edge
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreInputs:
+    """What a method is given besides data and settings.
+
+    Attributes:
+        prior: Of static images, or a denoiser.
+        seed: Seed of the run.
+        item: Index of what is reconstructed, such as a frame: each has noise of its own.
+        level: Image value of 1 in the prior's unit; found from the data if None, for priors whose
+            unit is ``uptake``.
+        threads: Threads beside the data's own; results do not depend on it.
+    """
+
+    prior: ImagePrior | Denoise
+    seed: int = 0
+    item: int = 0
+    level: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        unit = self.prior.unit if isinstance(self.prior, ImagePrior) else "uptake"
+        if unit != "uptake" and self.level is None:
+            raise UsageError(
+                f"a prior in units of {unit} for an image in counts",
+                "expected the counts of a voxel of 1",
+                "give level, or take a prior whose unit is uptake",
+            )
+
+
+def denoise_on(prior: ImagePrior | Denoise, grid: ImageGrid, slices: str, threads: int) -> Denoise:
+    """Return a prior as a denoiser on a grid; one that is a denoiser already as it is.
+
+    The axes of a scanner's images run against those of RAS, so volumes are turned for the network.
+
+    Args:
+        prior: The prior.
+        grid: The grid, in voxels of a size that the prior knows.
+        slices: One of `SLICES`, for priors of slices.
+        threads: Tiles computed at a time.
+
+    Raises:
+        InputError: If the voxels are not of such a size.
+        UsageError: If `slices` is none.
+    """
+    if not isinstance(prior, ImagePrior):
+        return prior
+    if slices not in SLICES:
+        raise UsageError(f"setting slices={slices}", f"expected {' or '.join(SLICES)}")
+    turns = SLICES[slices] if prior.dimensions == 2 else (ORTHOGONAL,)
+    _check_voxels(prior, grid, turns)
+    networks = [volume_denoiser(prior, axes=axes, threads=threads) for axes in turns]
+    return _Turns(networks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Turns:
+    networks: list[Denoised]
+
+    def __call__(self, noisy: np.ndarray, sigma: float, call: int) -> np.ndarray:
+        ras = np.ascontiguousarray(noisy[::-1, ::-1, ::-1], dtype=np.float32)
+        network = self.networks[call % len(self.networks)]
+        clean = network(torch.from_numpy(ras)[None, None], torch.tensor(sigma, dtype=torch.float32))
+        return np.ascontiguousarray(clean[0, 0].numpy()[::-1, ::-1, ::-1])
+
+
+def _check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...], ...]) -> None:
+    known = prior.bundle.config.validity.get("voxel size [mm]", [prior.voxel, prior.voxel])
+    low, high = (float(edge) for edge in known)
+    cut = {axis for axes in turns for axis in axes}
+    across = prior.dimensions == 2 and cut == {2}
+    for edge in grid.voxel_size[:2] if across else grid.voxel_size:
+        if not low * (1 - _TOLERANCE) <= edge <= high * (1 + _TOLERANCE):
+            raise InputError(
+                f"voxels of {edge:g} mm",
+                f"expected {low:g} to {high:g} mm, as {prior.bundle.path.name} was trained on",
+                f"reconstruct in voxels of {prior.voxel:g} mm",
+            )

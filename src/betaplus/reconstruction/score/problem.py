@@ -1,0 +1,130 @@
+"""Counts and a prior in one unit, and the state of a draw on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from betaplus.core.progress import Silent
+from betaplus.generative.keyed_noise import keyed_noise
+from betaplus.physics.priors.relative_difference import RelativeDifference
+from betaplus.reconstruction.data import Data
+from betaplus.reconstruction.method import uniform_start
+from betaplus.reconstruction.osem import Osem
+from betaplus.reconstruction.scales import scales_of
+from betaplus.reconstruction.score.prior import Denoise, ScoreInputs, denoise_on
+
+__all__ = ["DiffusionState", "ScoreProblem", "score_problem"]
+
+_EPS = 1e-3  # of the first image's largest value: of the relative difference prior
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreProblem:
+    """What all draws from the same counts share.
+
+    Attributes:
+        data: Counts in subsets.
+        denoise: The prior, in units of `level`.
+        first: A smoothed OSEM image, shape (X, Y, Z), in the image's unit.
+        level: Value of the image that is 1 to the prior: one scale for the volume.
+        sensitivity: Mean sensitivity, weighted by the first image.
+        axial: The relative difference prior of neighbours along z, in the image's unit.
+        seed: Of the run.
+        item: Index of what is reconstructed.
+        targets: Log-likelihood to reach at each step, or None.
+    """
+
+    data: Data
+    denoise: Denoise
+    first: np.ndarray
+    level: float
+    sensitivity: float
+    axial: RelativeDifference
+    seed: int = 0
+    item: int = 0
+    targets: np.ndarray | None = None
+
+    @property
+    def counts(self) -> float:
+        """Counts that a voxel of value `level` gives: its information is about that many."""
+        return self.sensitivity * self.level
+
+    def noise(self, draw: int, step: int) -> np.ndarray:
+        """Return the standard normal noise of a step of a draw, which belongs to the voxel."""
+        shape = self.data.grid.shape
+        return keyed_noise(self.seed, draw, (0, 0, 0), shape, item=self.item, step=step)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DiffusionState:
+    """A draw between two network calls: all that the rest of it depends on.
+
+    Attributes:
+        draw: Its index, which chooses its noise.
+        step: Network calls that are done.
+        subset: Subsets used so far; the next one is `order[subset % n]`.
+        x: The noisy image, in the variable of the sampler.
+        clean: The last estimate that the data agreed to, in the image's unit: the result when the
+            last step is done.
+    """
+
+    draw: int
+    step: int
+    subset: int
+    x: np.ndarray
+    clean: np.ndarray
+
+
+def score_problem(
+    data: Data,
+    inputs: ScoreInputs,
+    start: np.ndarray | None,
+    *,
+    slices: str = "axial",
+    passes: int = 1,
+    smooth: float = 5.0,
+    gamma: float = 2.0,
+    targets: np.ndarray | None = None,
+) -> ScoreProblem:
+    """Bring counts and a prior together.
+
+    Args:
+        data: Counts in subsets.
+        inputs: The prior and the like.
+        start: First image, or None for OSEM.
+        slices: How a prior of slices is used.
+        passes: Passes of OSEM for the first image.
+        smooth: Full width at half maximum of its filter [mm].
+        gamma: How early the axial prior keeps edges.
+        targets: Log-likelihood to reach at each step, or None.
+
+    Raises:
+        InputError: If the prior does not know voxels of that size.
+    """
+    if start is None:
+        settings = Osem.Settings(iterations=passes, subsets=len(data.order), filter=smooth)
+        first = Osem(settings).run(data, None, Silent())
+    else:
+        first = uniform_start(data, start)
+    scales = scales_of(data, first)
+    axial = RelativeDifference(
+        spacing=data.grid.voxel_size,
+        eps=_EPS * scales.top,
+        gamma=gamma,
+        neighbours="axial",
+        mask=data.mask,
+        threads=inputs.threads,
+    )
+    return ScoreProblem(
+        data=data,
+        denoise=denoise_on(inputs.prior, data.grid, slices, inputs.threads),
+        first=first,
+        level=scales.level if inputs.level is None else inputs.level,
+        sensitivity=scales.sensitivity,
+        axial=axial,
+        seed=inputs.seed,
+        item=inputs.item,
+        targets=targets,
+    )
