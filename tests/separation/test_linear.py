@@ -11,10 +11,18 @@ from tests.separation.toy import FDG, FMZ, bolus, frames_with, grey, make_proble
 
 from betaplus.core.errors import UsageError
 from betaplus.physics.dual import Mixing
-from betaplus.separation.basis import CurveSpace, curve_space, draw_curves
+from betaplus.physics.response import InputResponse
+from betaplus.separation.basis import (
+    CurveSpace,
+    curve_space,
+    draw_curves,
+    draw_kinetics,
+    space_of_curves,
+)
 from betaplus.separation.linear import Linear
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.smoothing import noise_left, smoothed
+from betaplus.simulation.dynamic import frame_means
 from betaplus.simulation.fields import gaussian_field, sigma_of_fwhm
 from betaplus.simulation.tracers import find_profile
 
@@ -94,6 +102,34 @@ def test_space_holds_the_curves_of_other_people():
         assert half.size == 2 and half.mean == pytest.approx(0.5 * space.mean)
     with pytest.raises(UsageError, match="directions"):
         curve_space(find_profile("FMZ"), mixing, 0, size=0)
+
+
+def test_a_space_is_that_of_the_curves_of_kinetics_drawn_before():
+    mixing = Mixing(frames_with(1200.0), (FMZ, FDG), (0.0, 1200.0))
+    profile, kinetics = find_profile("FDG"), draw_kinetics(find_profile("FDG"), 1, 6, 3)
+    known = {"blood": bolus(7000.0), "arrival": 2.0, "seed": 3}
+    curves = draw_curves(profile, mixing, 1, kinetics=kinetics, **known)
+    made = space_of_curves(curves, mixing, 1, size=3)
+    whole = curve_space(profile, mixing, 1, subjects=6, size=3, **known)
+    np.testing.assert_array_equal(made.mean, whole.mean)
+    np.testing.assert_array_equal(made.basis, whole.basis)
+    n = kinetics["K1"].size
+    assert n == 6 * len(profile.regions) and len(curves) == n
+    own = mixing.own_frames(1)
+    response = InputResponse(known["blood"].curve(own.end[-1] + 1.0), own, profile.tracer.half_life)
+    exact = frame_means(response, kinetics, 2.0)
+    np.testing.assert_allclose(curves, exact, rtol=1e-9)
+
+
+def test_without_blood_people_take_that_of_the_population_in_turn():
+    mixing = Mixing(frames_with(1200.0), (FMZ, FDG), (0.0, 1200.0))
+    profile = find_profile("FDG")
+    kinetics = draw_kinetics(profile, 1, 2, 0)
+    same = {p: np.concatenate([v[:17], v[:17]]) for p, v in kinetics.items()}  # one person twice
+    first, second = np.split(draw_curves(profile, mixing, 1, kinetics=same), 2)
+    ratio = second[:, 2:] / first[:, 2:]
+    assert (first[:, 2:] > 0).all() and np.abs(np.log(ratio)).min() > 1e-5
+    assert ratio.min() > 0.3 and ratio.max() < 3.0
 
 
 def test_linear_separates_what_its_prior_holds_and_says_how_well():

@@ -35,16 +35,31 @@ def test_untrained_it_is_the_linear_estimate():
     assert torch.equal(network(z, *told)[1], torch.zeros(2))
 
 
-@pytest.mark.parametrize("shape", [(33, 18), (7, 6, 9)])
+@pytest.mark.parametrize(("shape", "looks"), [((33, 18), 0), ((7, 6, 9), 0), ((7, 6, 9), 3)])
 @torch.no_grad()
-def test_the_way_back_is_exact_for_any_size(shape):
-    network = _network(dimensions=len(shape), first=3, second=4, condition=5, context=2)
+def test_the_way_back_is_exact_for_any_size(shape, looks):
+    told = {"condition": 5, "looks": looks, "context": 2}
+    network = _network(dimensions=len(shape), first=3, second=4, **told)
     stirred(network, 0.1)
     for dtype, bound in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         z, *told = _items(network.size, shape, dtype)
         c = network.separate(z, *told)
         assert round_trip(z, c) > 0.1
         assert round_trip(z, network.mix_back(c, *told)) < bound
+
+
+@torch.no_grad()
+def test_looks_are_of_each_voxel_and_depend_on_all_images():
+    network = stirred(_network(dimensions=3, condition=5, looks=3, widths=(8,)), 0.1)
+    z, condition, _ = _items(network.size, (4, 4, 4))
+    seen = network.look(condition)
+    assert seen.shape == (2, 3, 4, 4, 4)
+    for image in range(5):
+        other = condition.clone()
+        other[:, image, 1, 2, 3] += 1.0
+        changed = (network.look(other) != seen).any(1)
+        assert changed[:, 1, 2, 3].all() and changed.sum() == 2
+        assert not torch.equal(network.separate(z, other), network.separate(z, condition))
 
 
 def test_the_usual_size_has_about_a_million_weights():
@@ -64,3 +79,5 @@ def test_sizes_that_make_no_network_are_refused():
         SeparationSize(first=0)
     with pytest.raises(UsageError, match="in 1 dimensions"):
         SeparationSize(dimensions=1)
+    with pytest.raises(UsageError, match="3 looks at 0 condition images"):
+        SeparationSize(looks=3)

@@ -38,6 +38,25 @@ class GaussianBlur:
                 out = gaussian_filter1d(out, sigma, axis=axis, mode="constant", truncate=3.5)
         return out
 
+    def stack(self, images: np.ndarray) -> np.ndarray:
+        """Return many blurred images, shape (N, X, Y, Z), as products with a matrix an axis.
+
+        For small images that is some times as fast as one after the other.
+        """
+        out = np.ascontiguousarray(images, dtype=np.float32)
+        if self.fwhm == 0.0:
+            return out
+        for axis, sigma in enumerate(self._sigmas):
+            n = self.in_shape[axis]
+            if n > 1:
+                unit = np.eye(n, dtype=np.float32)
+                matrix = gaussian_filter1d(unit, sigma, axis=0, mode="constant", truncate=3.5)
+                after = int(np.prod(self.in_shape[axis + 1 :]))
+                rows = out.reshape(-1, n, after)
+                out = rows[..., 0] @ matrix.T if after == 1 else np.matmul(matrix, rows)
+                out = out.reshape(len(images), *self.in_shape)
+        return out
+
     def adjoint(self, y: np.ndarray) -> np.ndarray:
         """Return the same, since a symmetric kernel with zeros outside is its own adjoint."""
         return self.forward(y)

@@ -13,6 +13,7 @@ mixture shows the tracer in it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from betaplus.simulation.input_functions import draw_blood
 from betaplus.simulation.subject import PARAMETERS, draw_region_kinetics
 from betaplus.simulation.tracers import TracerProfile
 
-__all__ = ["CurveSpace", "curve_space", "draw_curves"]
+__all__ = ["CurveSpace", "curve_space", "draw_curves", "draw_kinetics", "space_of_curves"]
 
 _DRAW = 61
 _WITHIN = {"K1": 0.08, "k2": 0.08, "k3": 0.08, "k4": 0.05, "VB": 0.10}
@@ -101,12 +102,37 @@ def curve_space(
     Raises:
         UsageError: If K is not below the number of frames that the tracer has.
     """
-    seen = mixing.seen[index]
-    if not 1 <= size <= int(seen.sum()):
-        raise UsageError(f"{size} directions", f"expected 1 to {int(seen.sum())}, the frames")
+    _check(mixing, index, size)
     curves = draw_curves(
         profile, mixing, index, blood=blood, arrival=arrival, subjects=subjects, seed=seed
     )
+    return space_of_curves(curves, mixing, index, weights=weights, size=size, scale=scale)
+
+
+def space_of_curves(
+    curves: np.ndarray,
+    mixing: Mixing,
+    index: int,
+    *,
+    weights: np.ndarray | None = None,
+    size: int = 5,
+    scale: float = 1.0,
+) -> CurveSpace:
+    """Return the space of some curves of a tracer; arguments as for `curve_space`.
+
+    Args:
+        curves: Shape (N, frames seen) [Bq/mL].
+        mixing: Frames, half-lives and injections.
+        index: Which of the tracers it is.
+        weights: Precision of the frames.
+        size: K.
+        scale: The activity that is 1 [Bq/mL].
+
+    Raises:
+        UsageError: If K is not below the number of frames that the tracer has.
+    """
+    _check(mixing, index, size)
+    seen = mixing.seen[index]
     precision = mixing.frames.duration if weights is None else np.asarray(weights)
     root = np.sqrt(precision[seen]) * mixing.decay[index, seen]
     mean = curves.mean(0)
@@ -127,45 +153,75 @@ def draw_curves(
     arrival: float | None = None,
     subjects: int = 200,
     seed: int = 0,
+    kinetics: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return curves from a tracer's prior, shape (17 x subjects, frames seen) [Bq/mL].
 
-    Arguments as for `curve_space`. Every region of a head has as many curves as any other.
+    Every region of a head has as many curves as any other.
+
+    Args:
+        profile: The tracer and its prior of kinetics.
+        mixing: Frames, half-lives and injections.
+        index: Which of the tracers it is.
+        blood: Its measured input; inputs of the population, people in turn, if None.
+        arrival: Arrival after the blood sampler [s]; drawn if None.
+        subjects: People.
+        seed: Chooses them.
+        kinetics: Theirs, of `draw_kinetics`, where that was called before.
     """
     from betaplus.physics.response import InputResponse
 
     frames = mixing.own_frames(index)
     end = float(frames.end[-1]) + _END_MARGIN
     half_life = profile.tracer.half_life
-    rng = generator(seed, item=index, draw=_DRAW)
+    rng = generator(seed, item=index, draw=_DRAW + 1)
     if blood is None:
         people = [
             draw_blood(profile.blood, profile.activity_per_gram, end, rng) for _ in range(_BLOODS)
         ]
     else:
         people = [blood]
-    parts = []
-    for part, input_ in enumerate(people):
-        count = len(range(part, subjects, len(people)))
-        if not count:
+    values = kinetics or draw_kinetics(profile, index, subjects, seed)
+    out = np.empty((values["K1"].size, len(frames)))
+    whose = np.arange(len(out)) // len(profile.regions) % len(people)
+    for k, input_ in enumerate(people):
+        own = whose == k
+        n = int(own.sum())
+        if not n:
             break
-        values = _kinetics(profile, seed * 7919 + part * subjects, count, rng)
-        n = values["K1"].size
         late = rng.uniform(*profile.delay, n) if arrival is None else np.full(n, arrival)
         response = InputResponse(input_.curve(end), frames, half_life)
-        parts.append(frame_means(response, values, late))
-    return np.concatenate(parts)
+        out[own] = frame_means(response, {p: v[own] for p, v in values.items()}, late)
+    return out
 
 
-def _kinetics(
-    profile: TracerProfile, first: int, subjects: int, rng: np.random.Generator
+def draw_kinetics(
+    profile: TracerProfile, index: int, subjects: int, seed: int
 ) -> dict[str, np.ndarray]:
-    people = [draw_region_kinetics(profile, first + i) for i in range(subjects)]
+    """Draw voxels of a tracer's prior, one of each region of each person.
+
+    Args:
+        profile: The tracer.
+        index: Which of the tracers it is.
+        subjects: People.
+        seed: Chooses them.
+
+    Returns:
+        K1, k2, k3, k4, VB, each shape (17 x subjects,), person after person.
+    """
+    people = [draw_region_kinetics(profile, seed * 7919 + i) for i in range(subjects)]
     values = {
         p: np.array([region[p] for person in people for region in person.values()])
         for p in PARAMETERS
     }
+    rng = generator(seed, item=index, draw=_DRAW)
     for name, width in _WITHIN.items():
         values[name] = values[name] * np.exp(width * rng.standard_normal(values[name].size))
     values["VB"] = np.minimum(values["VB"], 0.98)
     return values
+
+
+def _check(mixing: Mixing, index: int, size: int) -> None:
+    frames = int(mixing.seen[index].sum())
+    if not 1 <= size <= frames:
+        raise UsageError(f"{size} directions", f"expected 1 to {frames}, the frames")

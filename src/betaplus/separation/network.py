@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from betaplus.core.errors import UsageError
 from betaplus.generative.invertible.coupling import CLAMP
@@ -33,6 +35,8 @@ class SeparationSize:
         first: Coefficients of the tracer that was injected first, K1.
         second: Of the other, K2.
         condition: Images that are known beside the coefficients.
+        looks: Images that these become, voxel by voxel, before the U-Nets see them, whose first
+            convolution else is most of the work; 0 leaves them as they are.
         context: Numbers that are known of a scan.
         couplings: How many; two U-Nets each. One is a residual denoiser in two steps, the first
             tracer and then, seeing it, the second; a density of correlated images wants more.
@@ -49,6 +53,7 @@ class SeparationSize:
     first: int = 4
     second: int = 4
     condition: int = 0
+    looks: int = 0
     context: int = 0
     couplings: int = 1
     widths: tuple[int, ...] = (48, 96)
@@ -64,6 +69,11 @@ class SeparationSize:
             raise UsageError(
                 f"{self.first} and {self.second} coefficients of the tracers",
                 "expected at least 1 of each",
+            )
+        if self.looks < 0 or (self.looks and not self.condition):
+            raise UsageError(
+                f"{self.looks} looks at {self.condition} condition images",
+                "expected 0, or 1 or more at 1 or more",
             )
         self.invertible()
 
@@ -81,7 +91,7 @@ class SeparationSize:
                 stem=self.stem,
                 embedding=self.embedding,
             ),
-            condition=self.condition,
+            condition=self.looks or self.condition,
             context=self.context,
             clamp=self.clamp,
             joint=True,
@@ -98,6 +108,7 @@ class SeparationNetwork(nn.Module):
     def __init__(self, size: SeparationSize) -> None:
         super().__init__()
         self.size = size
+        self.look = _Look(size.condition, size.looks) if size.looks else None
         self.network = InvertibleNetwork(size.invertible())
 
     def forward(
@@ -112,16 +123,40 @@ class SeparationNetwork(nn.Module):
             condition: Shape (B, condition, X, Y[, Z]), of order 1.
             context: Shape (B, context), of order 1.
         """
-        return self.network(z, condition, context)
+        return self.network(z, self._seen(condition), context)
 
     def separate(
         self, z: Tensor, condition: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
         """Return the coefficients c of the separated tracers from the linear estimate z."""
-        return self.network(z, condition, context)[0]
+        return self.network(z, self._seen(condition), context)[0]
 
     def mix_back(
         self, c: Tensor, condition: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
         """Return the z of which `separate` makes c, under the same condition and context."""
-        return self.network.inverse(c, condition, context)
+        return self.network.inverse(c, self._seen(condition), context)
+
+    def _seen(self, condition: Tensor | None) -> Tensor | None:
+        return condition if self.look is None or condition is None else self.look(condition)
+
+
+class _Look(nn.Module):
+    """Two layers on the condition images of each voxel, in float32."""
+
+    def __init__(self, images: int, looks: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(images, 2 * looks)
+        self.second = nn.Linear(2 * looks, looks)
+
+    def forward(self, condition: Tensor) -> Tensor:
+        """Return images, shape (B, looks, X, Y[, Z])."""
+        with torch.autocast(condition.device.type, enabled=False):
+            x = condition.to(self.first.weight.dtype).flatten(2)
+            for i, layer in enumerate((self.first, self.second)):
+                x = torch.baddbmm(
+                    layer.bias[:, None],
+                    layer.weight.expand(len(x), -1, -1),
+                    functional.silu(x) if i else x,
+                )
+            return x.reshape(len(x), -1, *condition.shape[2:])

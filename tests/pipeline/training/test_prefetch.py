@@ -1,5 +1,7 @@
 """Batches made ahead are those that would be made on the spot."""
 
+import os
+
 import pytest
 import torch
 from torch import Generator
@@ -33,3 +35,16 @@ def test_without_processes_the_generator_of_the_step_counts():
 def test_what_goes_wrong_in_a_process_is_told():
     with Prefetched(make, 4, lambda step: 9, 1) as made, pytest.raises(FileNotFoundError):
         made(0, 0, 1, Generator())
+
+
+def threads(items: int, generator: Generator, rank: int, world: int) -> dict[str, torch.Tensor]:
+    """Tell how many threads a process was given, as libraries read it when they are loaded."""
+    return {"threads": torch.tensor(int(os.environ["OMP_NUM_THREADS"]))}
+
+
+def test_a_process_has_one_thread_and_this_one_what_it_had(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with Prefetched(threads, 1, lambda step: step, 1) as made:
+        assert int(made(0, 0, 1, Generator())["threads"]) == 1
+    assert os.environ["OMP_NUM_THREADS"] == "3" and "OPENBLAS_NUM_THREADS" not in os.environ

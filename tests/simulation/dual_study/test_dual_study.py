@@ -192,3 +192,23 @@ def test_what_cannot_be_drawn_is_refused(person: DualPerson, study: DualStudy) -
         draw_dual_study(person, shape=(8, 8, 8), kinds=("third",))
     with pytest.raises(UsageError, match="-1 lesions"):
         draw_dual_study(person, shape=(8, 8, 8), lesions=-1)
+
+
+def test_another_part_of_a_scan_has_its_blood_and_kinetics(person: DualPerson) -> None:
+    one = draw_dual_study(person, shape=SHAPE, item=3, lesions=0)
+    other = draw_dual_study(person, shape=SHAPE, item=4, lesions=0, scan=one)
+    assert other.blood is one.blood and other.arrivals == one.arrivals
+    np.testing.assert_array_equal(other.true_curves()[1], one.true_curves()[1])
+    assert other.tissue.low != one.tissue.low
+    again = draw_dual_study(person, shape=SHAPE, item=3, lesions=0, scan=one)
+    np.testing.assert_array_equal(again.x, one.x)
+    alone = draw_dual_study(person, shape=SHAPE, item=4, lesions=0)
+    assert alone.tissue.low == other.tissue.low and alone.arrivals != other.arrivals
+
+
+def test_the_share_of_a_box_that_is_head_is_known_beforehand(person: DualPerson) -> None:
+    for item in range(3):
+        low = person.box(SHAPE, item)
+        study = draw_dual_study(person, shape=SHAPE, item=item, low=low, lesions=0)
+        assert person.share(low, SHAPE) == pytest.approx(float(study.head.mean()))
+    assert person.share((-100, 0, 0), SHAPE) == 0.0

@@ -17,6 +17,9 @@ from torch import Generator
 __all__ = ["Prefetched"]
 
 _AHEAD = 3  # batches of each process
+_ALONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Told to the processes, which else have as many threads each as there are cores, and made batches
+ten times as slowly."""
 
 Make = Callable[[int, Generator, int, int], Any]
 """(items, generator, rank, world) to a batch."""
@@ -48,6 +51,8 @@ class Prefetched:
             else None
         )
         self.coming: dict[int, Future[Any]] = {}
+        self.before = {name: os.environ.get(name) for name in _ALONE if workers}
+        os.environ.update({name: _ALONE[name] for name in self.before})
 
     def __call__(self, step: int, rank: int, world: int, generator: Generator) -> Any:
         """Return the batch of a step."""
@@ -71,6 +76,11 @@ class Prefetched:
     ) -> None:
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _begin(make: Make) -> None:

@@ -18,6 +18,7 @@ from betaplus.simulation.dual_study.population import (
     infused,
     regions_of,
 )
+from betaplus.simulation.dynamic_study.person import cut
 from betaplus.simulation.input_functions import draw_blood
 from betaplus.simulation.phantom import Phantom
 from betaplus.simulation.static.anatomy import make_anatomy
@@ -145,6 +146,16 @@ class DualPerson:
         low = np.clip(low, 0, np.maximum(size - box, 0))
         low = np.where(box >= _WHOLE * size, (size - box) // 2, low)
         return int(low[0]), int(low[1]), int(low[2])
+
+    def share(self, low: Sequence[int], shape: Sequence[int]) -> float:
+        """Return the share of a box that is head.
+
+        Args:
+            low: First voxel; may lie outside.
+            shape: Of the box.
+        """
+        inside = cut(self.phantom.labels, [int(n) for n in low], [int(n) for n in shape])
+        return float((inside > 0).mean())
 
     def _own_seed(self, profile: TracerProfile, item: int) -> int:
         """Return the seed of a tracer: its draws do not depend on what it is given with."""

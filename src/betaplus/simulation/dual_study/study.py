@@ -34,6 +34,11 @@ __all__ = ["DualStudy", "draw_dual_study", "macro_of", "without_lesions"]
 _ONE_TISSUE = 1e-4  # 1/min: median k3 of grey matter
 _REVERSIBLE = 0.02  # 1/min: median k4 of grey matter
 
+_Blood = tuple[InputFunction, InputFunction]
+_Arrivals = tuple[float, float]
+_Regions = tuple[Mapping[str, Mapping[str, float]], Mapping[str, Mapping[str, float]]]
+_Tables = tuple[RateTable, RateTable]
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DualStudy:
@@ -218,6 +223,7 @@ def draw_dual_study(
     item: int = 0,
     shape: Sequence[int] = (48, 48, 48),
     low: Sequence[int] | None = None,
+    scan: DualStudy | None = None,
     lesions: int | None = None,
     kinds: Sequence[str] = ("both", "first", "second"),
     hot: tuple[float, float] | None = None,
@@ -233,6 +239,8 @@ def draw_dual_study(
             inside regions, lesions and noise.
         shape: Of the images, such as (48, 48, 48) or (128, 128, 1); air where the head ends.
         low: First voxel in the person's phantom; drawn if None.
+        scan: A study of the same person and protocol, of which this is another part: with its
+            blood and the kinetics of its regions.
         lesions: How many; drawn if None.
         kinds: What lesions are drawn from: ``both``, ``first``, ``second``.
         hot: Range of the contrast of hot lesions; the population's if None.
@@ -246,16 +254,7 @@ def draw_dual_study(
     if len(tuple(shape)) != 3 or min(shape) < 1:
         raise UsageError(f"images of shape {tuple(shape)}", "expected three sizes from 1 up")
     chosen = find_dual_protocol(protocol) if isinstance(protocol, str) else protocol
-    mixing = chosen.mixing
-    ends = [float(mixing.own_frames(i).end[-1]) for i in (0, 1)]
-    one, two = (
-        person.blood(profile, end, item, dose)
-        for profile, end, dose in zip(chosen.tracers, ends, chosen.doses, strict=True)
-    )
-    regions = (
-        person.kinetics(chosen.tracers[0], item),
-        person.kinetics(chosen.tracers[1], item),
-    )
+    blood, arrivals, regions, tables = _administered(person, chosen, item, scan)
     margin = margin_of(person.voxel, chosen.resolution)
     tissue = draw_box(
         person,
@@ -270,8 +269,6 @@ def draw_dual_study(
         cold=cold,
         diameter=diameter,
     )
-    blood, arrivals = (one[0], two[0]), (one[1], two[1])
-    tables = _tables(chosen, blood, arrivals)
     return _scanned(person, chosen, item, margin, tissue, blood, arrivals, tables)
 
 
@@ -301,15 +298,31 @@ def macro_of(profile: TracerProfile) -> str:
     return "VT" if one_tissue or grey["k4"][1] > _REVERSIBLE else "Ki"
 
 
+def _administered(
+    person: DualPerson, protocol: DualProtocol, item: int, scan: DualStudy | None
+) -> tuple[_Blood, _Arrivals, _Regions, _Tables]:
+    if scan is not None:
+        return scan.blood, scan.arrivals, scan.tissue.regions, scan.tables
+    tracers, mixing = protocol.tracers, protocol.mixing
+    ends = [float(mixing.own_frames(i).end[-1]) for i in (0, 1)]
+    one, two = (
+        person.blood(profile, end, item, dose)
+        for profile, end, dose in zip(tracers, ends, protocol.doses, strict=True)
+    )
+    blood, arrivals = (one[0], two[0]), (one[1], two[1])
+    regions = person.kinetics(tracers[0], item), person.kinetics(tracers[1], item)
+    return blood, arrivals, regions, _tables(protocol, blood, arrivals)
+
+
 def _scanned(
     person: DualPerson,
     protocol: DualProtocol,
     item: int,
     margin: tuple[int, int, int],
     tissue: BoxTissue,
-    blood: tuple[InputFunction, InputFunction],
-    arrivals: tuple[float, float],
-    tables: tuple[RateTable, RateTable],
+    blood: _Blood,
+    arrivals: _Arrivals,
+    tables: _Tables,
 ) -> DualStudy:
     mixing = protocol.mixing
     outer = tissue.phantom.labels.shape
@@ -340,11 +353,7 @@ def _scanned(
     )
 
 
-def _tables(
-    protocol: DualProtocol,
-    blood: tuple[InputFunction, InputFunction],
-    arrivals: tuple[float, float],
-) -> tuple[RateTable, RateTable]:
+def _tables(protocol: DualProtocol, blood: _Blood, arrivals: _Arrivals) -> _Tables:
     mixing = protocol.mixing
     made = []
     for i in (0, 1):

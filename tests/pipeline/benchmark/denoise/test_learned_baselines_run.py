@@ -141,6 +141,7 @@ def test_the_table_says_what_each_had() -> None:
     }  # fmt: skip
     result = {
         "quick": False, "bundle": "denoiser-body-v9", "voxel": 3.0, "minutes": 30.0, "people": 1,
+        "length": 240.0,
         "mmse": {"parameters": 2_500_000, "minutes": 120.0, "steps": 20_000}, "seed": 3,
         "plan": {"calls": 25}, "corpus": {"people": 60, "held_out_people": 5},
         "networks": [network], "first_person": 900_000, "tuned_on": 899_000, "doses": [0.05],

@@ -40,7 +40,7 @@ def filtered(monkeypatch, simulated):
     for module in (candidates, ablation):
         monkeypatch.setattr(module, "load_prior", lambda name: Filter())
     choice = PriorChoice(prior=Filter(), why="", remarks=())
-    monkeypatch.setattr(candidates, "choose_prior", lambda study: choice)
+    monkeypatch.setattr(candidates, "choose_prior", lambda study, **_: choice)
     for module in (images, ablation, passes):
         monkeypatch.setattr(module, "plan_of", lambda *_: TINY)
     monkeypatch.setattr(bench, "draw_subject", lambda subject, **_: simulated)

@@ -11,7 +11,8 @@ from tests.separation.small_study import small_problem, small_study
 
 from betaplus.generative.training_step import stream_key
 from betaplus.pipeline.training.prefetch import Prefetched
-from betaplus.pipeline.training.separation.batches import StudyBatches, error_metric
+from betaplus.pipeline.training.separation.batches import StudyBatches
+from betaplus.pipeline.training.separation.items import error_metric
 from betaplus.pipeline.training.separation.plan import SeparationPlan
 from betaplus.pipeline.training.separation.studies import (
     study_problem,
@@ -19,6 +20,8 @@ from betaplus.pipeline.training.separation.studies import (
     with_noise,
 )
 from betaplus.pipeline.training.separation.validation import Validation
+from betaplus.separation.basis import curve_space
+from betaplus.separation.canonical import canonical
 from betaplus.separation.features import features
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.network import SeparationNetwork, SeparationSize
@@ -26,8 +29,8 @@ from betaplus.separation.network_loss import metric_loss
 from betaplus.simulation.dual_study import FIRST_TRAIN, FIRST_TUNING
 
 PLAN = SeparationPlan(
-    people=2, subjects=8, voxels=(5.0,), widths=(4,), edge=12, studies=2, noises=2, inverse=0.1,
-    mixing=0.1, held=1,
+    people=2, subjects=8, voxels=(5.0,), widths=(4,), edge=12, studies=2, boxes=2, noises=1,
+    inverse=0.1, mixing=0.1, held=1,
 )  # fmt: skip
 
 
@@ -59,7 +62,7 @@ def test_items_follow_from_the_seed_alone():
 
 def test_processes_make_what_one_does():
     torch.set_num_threads(1)
-    plan = dataclasses.replace(PLAN, studies=1)
+    plan = dataclasses.replace(PLAN, studies=1, boxes=1, noises=2)
 
     def key(step: int) -> int:
         return stream_key(3, "batch", step)
@@ -70,6 +73,39 @@ def test_processes_make_what_one_does():
             generators = [torch.Generator().manual_seed(key(step)) for step in (0, 1)]
             found.append([batches(step, 0, 1, g) for step, g in enumerate(generators)])
     assert all(same(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_parts_of_a_scan_differ_in_place_and_draws_of_a_part_in_noise():
+    parts = made(4, dataclasses.replace(PLAN, studies=1))
+    assert torch.equal(parts["context"][0, 8:11], parts["context"][1, 8:11])  # one protocol
+    assert not torch.equal(parts["where"][0], parts["where"][1])
+    draws = made(4, dataclasses.replace(PLAN, studies=1, boxes=1, noises=2))
+    assert torch.equal(draws["where"][0], draws["where"][1])
+    assert not torch.equal(draws["linear"][0], draws["linear"][1])
+    assert torch.equal(draws["where"][0], parts["where"][0])
+
+
+def test_the_spaces_are_those_of_the_exact_response():
+    study, problem = small_study(), small_problem()[0]
+    for i in (0, 1):
+        exact = curve_space(
+            study.protocol.tracers[i], study.protocol.mixing, i, blood=study.blood[i],
+            arrival=study.arrivals[i], weights=problem.weights, size=4, scale=problem.scale,
+            subjects=12,
+        )  # fmt: skip
+        turned = canonical(exact, study.frames, study.protocol.injections[i])
+        size = np.abs(turned.basis).max()
+        np.testing.assert_allclose(problem.spaces[i].mean, turned.mean, atol=1e-5 * size)
+        np.testing.assert_allclose(problem.spaces[i].basis, turned.basis, atol=1e-5 * size)
+
+
+def test_what_the_network_sees_and_makes_is_of_order_1():
+    plan = dataclasses.replace(PLAN, studies=6, level=(2.0, 20.0))
+    batch = made(7, plan)
+    inside = batch["where"].bool().expand(-1, 8, -1, -1, -1)
+    start, truth = (batch[name][inside] for name in ("linear", "truth"))
+    assert 0.3 < start.std() < 2.0 and start.abs().quantile(0.999) < 8.0
+    assert 0.3 < (truth - start).std() < 1.5 and (truth - start).abs().quantile(0.999) < 8.0
 
 
 def test_true_coefficients_make_the_true_images():

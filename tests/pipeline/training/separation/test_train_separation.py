@@ -26,6 +26,7 @@ voxels = [5.0]
 widths = [4]
 edge = 12
 studies = 1
+boxes = 1
 steps = 4
 minutes = 0.0
 warmup = 1

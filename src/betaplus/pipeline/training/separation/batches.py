@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,15 +14,17 @@ from torch import Generator, Tensor
 
 from betaplus.core.errors import InputError
 from betaplus.core.units import SECONDS_PER_MINUTE
+from betaplus.pipeline.training.separation.items import item_of
 from betaplus.pipeline.training.separation.plan import SeparationPlan, split_pair
 from betaplus.pipeline.training.separation.studies import (
+    Curves,
+    prior_curves,
     study_problem,
-    true_coefficients,
     true_images,
     with_noise,
 )
-from betaplus.separation.features import Features, features, relative_noise
-from betaplus.separation.network_loss import frame_metric, mixture_metric
+from betaplus.separation.basis import draw_kinetics
+from betaplus.separation.features import relative_noise
 from betaplus.separation.problem import SeparationProblem
 from betaplus.simulation.dual_study import (
     FIRST_TRAIN,
@@ -33,12 +36,14 @@ from betaplus.simulation.dual_study import (
     draw_dual_protocol,
     draw_dual_study,
 )
+from betaplus.simulation.tracers import TracerProfile
 
-__all__ = ["StudyBatches", "error_metric", "item_of", "person_of"]
+__all__ = ["StudyBatches", "person_of"]
 
 _LEAST_HEAD = 0.15  # of an item's voxels
 _TRIES = 10
 _KEPT = 128  # people in memory, 2 MB each
+_PRIORS = 16  # sets of other people whose curves make spaces, 40 kB of a tracer
 
 
 class StudyBatches:
@@ -52,18 +57,19 @@ class StudyBatches:
     def __init__(self, plan: SeparationPlan, first: int = FIRST_TRAIN) -> None:
         self.plan, self.first = plan, first
         self.people: OrderedDict[int, DualPerson] = OrderedDict()
+        self.priors: dict[tuple[str, int], Mapping[str, np.ndarray]] = {}
 
     def __call__(
         self, n: int, generator: Generator, rank: int = 0, world: int = 1
     ) -> dict[str, Tensor]:
-        """Draw n items, `noises` of each scan, and return those of a process.
+        """Draw n items, of each scan `boxes` with `noises` each, and return those of a process.
 
         Returns:
             ``linear``, ``truth``, ``condition`` (float16), ``context``, ``metric``, ``where`` of
             `betaplus.separation.network_loss.SeparationBatch`; where the plan gives them a weight
             also ``clean`` and ``mixing``.
         """
-        keys = torch.randint(2**62, (n // self.plan.noises,), generator=generator)[rank::world]
+        keys = torch.randint(2**62, (n // self.plan.of_study,), generator=generator)[rank::world]
         made = [item for key in keys for item in self._items(np.random.default_rng(int(key)))]
         return {name: torch.stack([item[name] for item in made]) for name in made[0]}
 
@@ -74,33 +80,45 @@ class StudyBatches:
         for key in keys:
             rng = np.random.default_rng(int(key))
             study = self._study(rng)
-            levels.append(relative_noise(self._problem(study, rng)))
+            levels.append(relative_noise(self._problem(study, self._scan(study, rng))))
         fewest, most = self.plan.counts
         return min(levels) / math.sqrt(most), max(levels) / math.sqrt(fewest)
 
     def _items(self, rng: np.random.Generator) -> list[dict[str, Tensor]]:
-        study = self._study(rng)
-        doses = [_ratio(self.plan.counts, rng) for _ in range(self.plan.noises)]
-        first = self._problem(study, rng, doses[0])
-        x = true_images(study, first)
+        plan, study = self.plan, self._study(rng)
+        scan = self._scan(study, rng)
         made = []
-        for draw, dose in enumerate(doses):
-            noisy = with_noise(first, study, dose, draw) if draw else first
-            made.append(item_of(self._told(noisy, rng), study, x, self.plan))
+        for box in range(plan.boxes):
+            part = self._box(study.person, study.protocol, rng, study) if box else study
+            doses = [_ratio(plan.counts, rng) for _ in range(plan.noises)]
+            first = self._problem(part, scan, doses[0])
+            x = true_images(part, first)
+            for draw, dose in enumerate(doses):
+                noisy = with_noise(first, part, dose, draw) if draw else first
+                made.append(item_of(self._told(noisy, rng), part, x, plan))
         return made
 
     def _study(self, rng: np.random.Generator) -> DualStudy:
-        plan = self.plan
+        person = self._person(self.first + int(rng.integers(self.plan.people)))
+        return self._box(person, self._protocol(person, int(rng.integers(2**31)), rng), rng)
+
+    def _box(
+        self,
+        person: DualPerson,
+        protocol: DualProtocol,
+        rng: np.random.Generator,
+        scan: DualStudy | None = None,
+    ) -> DualStudy:
+        edge = self.plan.edge
         for _ in range(_TRIES):
-            person = self._person(self.first + int(rng.integers(plan.people)))
             number = int(rng.integers(2**31))
-            study = draw_dual_study(
-                person, self._protocol(person, number, rng), item=number, shape=(plan.edge,) * 3
-            )
-            if study.head.mean() >= _LEAST_HEAD:
-                return study
+            low = person.box((edge,) * 3, number)
+            if person.share(low, (edge,) * 3) >= _LEAST_HEAD:
+                return draw_dual_study(
+                    person, protocol, item=number, shape=(edge,) * 3, low=low, scan=scan
+                )
         raise InputError(
-            f"boxes of {plan.edge} voxels hold less than {_LEAST_HEAD:.0%} of head",
+            f"boxes of {edge} voxels hold less than {_LEAST_HEAD:.0%} of head",
             todo="lower the training setting edge",
         )
 
@@ -122,16 +140,20 @@ class StudyBatches:
         )
         return drawn.replace(delay=0.0) if rng.random() < plan.together else drawn
 
-    def _problem(
-        self, study: DualStudy, rng: np.random.Generator, dose: float = 1.0
-    ) -> SeparationProblem:
+    def _scan(self, study: DualStudy, rng: np.random.Generator) -> _Scan:
+        population = bool(rng.random() < self.plan.population)
+        number, seed = int(rng.integers(_PRIORS)), int(rng.integers(2**31))
+        first, second = (self._prior(profile, number) for profile in study.protocol.tracers)
+        curves = prior_curves(study, (first, second), population, seed)
+        return _Scan(curves=curves, population=population)
+
+    def _problem(self, study: DualStudy, scan: _Scan, dose: float = 1.0) -> SeparationProblem:
         return study_problem(
             study,
             dose=dose,
-            population=bool(rng.random() < self.plan.population),
+            population=scan.population,
             sizes=(self.plan.first, self.plan.second),
-            subjects=self.plan.subjects,
-            seed=int(rng.integers(2**31)),
+            curves=scan.curves,
         )
 
     def _told(self, problem: SeparationProblem, rng: np.random.Generator) -> SeparationProblem:
@@ -149,104 +171,27 @@ class StudyBatches:
         self.people.move_to_end(seed)
         return self.people[seed]
 
+    def _prior(self, profile: TracerProfile, number: int) -> Mapping[str, np.ndarray]:
+        key = profile.tracer.name, number
+        if key not in self.priors:
+            self.priors[key] = draw_kinetics(profile, 0, self.plan.subjects, number)
+        return self.priors[key]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"plan": self.plan, "first": self.first, "people": OrderedDict()}
+        return {"plan": self.plan, "first": self.first, "people": OrderedDict(), "priors": {}}
+
+
+class _Scan(NamedTuple):
+    """What the parts of a scan have in common: curves of its prior, whether blood is unknown."""
+
+    curves: Curves
+    population: bool
 
 
 def person_of(seed: int, plan: SeparationPlan) -> DualPerson:
     """Return a person in voxels of the plan."""
     voxel = plan.voxels[seed % len(plan.voxels)]
     return draw_dual_person(seed, STANDARD.replace(voxel=voxel))
-
-
-def item_of(
-    problem: SeparationProblem, study: DualStudy, x: Tensor, plan: SeparationPlan
-) -> dict[str, Tensor]:
-    """Return an item of training.
-
-    Args:
-        problem: A noisy scan.
-        study: It is of.
-        x: True images [scale].
-        plan: Says what has a weight.
-    """
-    shown = features(problem)
-    truth = true_coefficients(problem, x)
-    item = {
-        "linear": shown.start,
-        "truth": shown.scaled(truth) * problem.mask,
-        "condition": shown.condition.half(),
-        "context": shown.context,
-        "metric": _scaled(_at_most_one(error_metric(problem, shown), problem, shown, truth), shown),
-        "where": problem.mask[None].float(),
-    }
-    bases, decay = _bases(problem), torch.as_tensor(problem.decay).float()
-    if plan.inverse:
-        clean = torch.from_numpy(study.clean / np.float32(problem.scale))
-        noise = problem.noise.clamp_min(1e-6)
-        z = shown.estimate.coefficients(clean, noise).movedim(-1, 0)
-        item["clean"] = shown.scaled(z * problem.mask)
-    if plan.mixing:
-        weights = torch.as_tensor(problem.weights).float()
-        mixing = _expecting_one(mixture_metric(bases, decay, weights), problem, shown)
-        item["mixing"] = _scaled(mixing, shown)
-    return item
-
-
-def error_metric(problem: SeparationProblem, shown: Features) -> Tensor:
-    """Return the metric of errors, shape (K, K).
-
-    Squared errors of the frames that a tracer has; each tracer counts for a half, over the error
-    that is to be expected of its linear estimate, whose loss so is 1.
-
-    Args:
-        problem: A scan.
-        shown: Its features.
-    """
-    seen = torch.as_tensor(problem.seen, dtype=torch.float32)
-    metric = frame_metric(_bases(problem), (seen[0], seen[1]))
-    sizes = shown.estimate.sizes
-    whole = torch.zeros_like(metric)
-    for part in (slice(0, sizes[0]), slice(sizes[0], sum(sizes))):
-        own = torch.zeros_like(metric)
-        own[part, part] = metric[part, part]
-        whole += 0.5 * _expecting_one(own, problem, shown)
-    return whole
-
-
-def _at_most_one(
-    metric: Tensor, problem: SeparationProblem, shown: Features, truth: Tensor
-) -> Tensor:
-    """Return the metric, of a tracer that is less like its prior than expected, made smaller.
-
-    A tracer's loss of the linear estimate is then at most a half; a few scans of others would
-    outweigh all else.
-    """
-    error = (shown.linear - truth)[:, problem.mask]
-    metric = metric.clone()
-    first = shown.estimate.sizes[0]
-    for part in (slice(0, first), slice(first, None)):
-        own = metric[part, part]
-        found = float((error[part] * (own @ error[part])).sum(0).mean())
-        metric[part, part] = own * (0.5 / max(0.5, found))
-    return metric
-
-
-def _scaled(metric: Tensor, shown: Features) -> Tensor:
-    """Return the metric of errors in the network's units."""
-    spread = shown.spread.flatten()
-    return spread[:, None] * metric * spread
-
-
-def _expecting_one(metric: Tensor, problem: SeparationProblem, shown: Features) -> Tensor:
-    noise = float(problem.noise[problem.mask].median())
-    covariance = torch.as_tensor(shown.estimate.covariance(noise), dtype=torch.float32)
-    return metric / (metric @ covariance).diagonal().sum().clamp_min(1e-8)
-
-
-def _bases(problem: SeparationProblem) -> tuple[Tensor, Tensor]:
-    one, two = (torch.as_tensor(s.basis, dtype=torch.float32) for s in problem.spaces or ())
-    return one, two
 
 
 def _ratio(limits: tuple[float, ...], rng: np.random.Generator) -> float:

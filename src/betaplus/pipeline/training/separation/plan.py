@@ -39,13 +39,15 @@ class SeparationPlan:
         first: Coefficients of the tracer that is injected first.
         second: Of the other.
         couplings: Of the network.
+        looks: Images that it makes of what it is shown (`SeparationSize`).
         widths: Channels of its levels.
         blocks: Residual blocks of a level.
         clamp: The largest |log scale| of a coupling; 0 for couplings that only add, which change
             what is well known no more than what is not.
         edge: Of what is learned from [voxels].
         studies: Scans of a step.
-        noises: Items of a scan, each with noise of its own.
+        boxes: Parts of a scan.
+        noises: Items of a part, each with noise of its own.
         inverse: Weight of the way back from the truth.
         mixing: Weight of the mixture's errors.
         steps: Steps of training.
@@ -77,17 +79,19 @@ class SeparationPlan:
     first: int = 4
     second: int = 4
     couplings: int = 1
+    looks: int = 4
     widths: tuple[int, ...] = (24, 48)
     blocks: int = 1
     clamp: float = 0.0
     edge: int = 40
-    studies: int = 2
+    studies: int = 4
+    boxes: int = 1
     noises: int = 1
     inverse: float = 0.0
     mixing: float = 0.0
     steps: int = 20_000
     minutes: float = 40.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-3
     warmup: int = 200
     validate_every: int = 200
     held: int = 2
@@ -99,12 +103,12 @@ class SeparationPlan:
             if isinstance(field.default, tuple):
                 object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
         whole = ("people", "subjects", "first", "second", "couplings", "blocks", "edge", "studies")
-        more = ("noises", "steps", "validate_every", "held", "version")
+        more = ("boxes", "noises", "steps", "validate_every", "held", "version")
         for name in (*whole, *more):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("together", "population"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        for name in ("told", "clamp", "inverse", "mixing", "minutes", "warmup"):
+        for name in ("looks", "told", "clamp", "inverse", "mixing", "minutes", "warmup"):
             value = getattr(self, name)
             require(0 <= value < math.inf, name, value, "0 or more")
         require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "above 0")
@@ -126,7 +130,12 @@ class SeparationPlan:
     @property
     def items(self) -> int:
         """Items of a step."""
-        return self.studies * self.noises
+        return self.studies * self.of_study
+
+    @property
+    def of_study(self) -> int:
+        """Items of a scan."""
+        return self.boxes * self.noises
 
     def within(self, minutes: float | None) -> SeparationPlan:
         """Return the same, bounded to some minutes of training."""

@@ -54,6 +54,7 @@ def train_slices(
     overwrite: bool,
     seed: int,
     ahead: int,
+    threads: int,
     command: str,
     progress: Progress,
 ) -> Path:
@@ -71,6 +72,7 @@ def train_slices(
         overwrite: Begin again.
         seed: Seed.
         ahead: Processes that make batches beside the one that trains.
+        threads: Of the one that trains.
         command: The command line, for the record.
         progress: What to report to.
     """
@@ -99,6 +101,7 @@ def train_slices(
     from betaplus.pipeline.training.separation.slices import SliceBatches
 
     source, held, frames = _sources(plan, files)
+    torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = _network(kind, plan, frames)
     cases = SliceBatches(held, None)(plan.held, torch.Generator().manual_seed(seed + 1))

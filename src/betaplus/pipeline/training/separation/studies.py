@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.separation.basis import CurveSpace, curve_space
+from betaplus.separation.basis import CurveSpace, draw_curves, draw_kinetics, space_of_curves
 from betaplus.separation.canonical import canonical
 from betaplus.separation.problem import SeparationProblem
 from betaplus.simulation.dual_study import DualStudy
 
-__all__ = ["study_problem", "true_coefficients", "true_images", "with_noise"]
+__all__ = [
+    "Curves",
+    "Kinetics",
+    "prior_curves",
+    "study_problem",
+    "true_coefficients",
+    "true_images",
+    "with_noise",
+]
+
+Kinetics = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+"""K1, k2, k3, k4, VB of voxels of a tracer's prior, for each tracer."""
+
+Curves = tuple[np.ndarray, np.ndarray]
+"""Frame means of such voxels, shape (voxels, frames seen), for each tracer [Bq/mL]."""
 
 
 def study_problem(
@@ -25,6 +40,7 @@ def study_problem(
     sizes: tuple[int, int] = (4, 4),
     subjects: int = 60,
     seed: int = 0,
+    curves: Curves | None = None,
 ) -> SeparationProblem:
     """Return the problem that a study poses, with canonical spaces of curves.
 
@@ -36,24 +52,18 @@ def study_problem(
         sizes: Directions of the spaces.
         subjects: People whose curves make them, none of them the one in the study.
         seed: Chooses these people.
+        curves: Theirs, of `prior_curves`, where they were drawn before.
     """
     sd, weights = study.separable_noise(dose)
     level = float(study.clean[study.head].mean(axis=0, dtype=np.float64).max())
     profiles, mixing = study.protocol.tracers, study.protocol.mixing
 
+    if curves is None:
+        first, second = (draw_kinetics(p, i, subjects, seed) for i, p in enumerate(profiles))
+        curves = prior_curves(study, (first, second), population, seed)
+
     def space(i: int) -> CurveSpace:
-        made = curve_space(
-            profiles[i],
-            mixing,
-            i,
-            blood=None if population else study.blood[i],
-            arrival=None if population else study.arrivals[i],
-            weights=weights,
-            size=sizes[i],
-            scale=level,
-            subjects=subjects,
-            seed=seed,
-        )
+        made = space_of_curves(curves[i], mixing, i, weights=weights, size=sizes[i], scale=level)
         return canonical(made, study.frames, study.protocol.injections[i])
 
     return SeparationProblem(
@@ -72,6 +82,27 @@ def study_problem(
         arrivals=study.arrivals,
         spaces=(space(0), space(1)),
     )
+
+
+def prior_curves(
+    study: DualStudy, kinetics: Kinetics, population: bool = False, seed: int = 0
+) -> Curves:
+    """Return the curves from which the spaces of a study are made.
+
+    Args:
+        study: The study.
+        kinetics: Of `draw_kinetics`, for each tracer.
+        population: Leave the blood out.
+        seed: Chooses blood in its place.
+    """
+
+    def one(i: int) -> np.ndarray:
+        if not population:  # the study's table is of the blood and the arrival that are known
+            return study.tables[i].frame_means(kinetics[i]).astype(np.float64)
+        profile, mixing = study.protocol.tracers[i], study.protocol.mixing
+        return draw_curves(profile, mixing, i, seed=seed, kinetics=kinetics[i])
+
+    return one(0), one(1)
 
 
 def with_noise(

@@ -76,6 +76,8 @@ def train_separation(
     check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
     from betaplus.engine import default_workers
 
+    cores = workers or default_workers()
+    ahead = min(cores - 1, _MOST_AHEAD)
     given = {
         "pairs": pairs,
         "config": config,
@@ -83,7 +85,8 @@ def train_separation(
         "resume": resume,
         "overwrite": overwrite,
         "seed": seed,
-        "ahead": min((workers or default_workers()) - 1, _MOST_AHEAD),
+        "ahead": ahead,
+        "threads": cores - ahead,
         "command": command,
         "progress": progress,
     }
@@ -110,6 +113,7 @@ def train_inn(
     overwrite: bool,
     seed: int,
     ahead: int,
+    threads: int,
     command: str,
     progress: Progress,
 ) -> Path:
@@ -124,6 +128,8 @@ def train_inn(
         overwrite: Begin again.
         seed: Seed.
         ahead: Processes that make batches beside the one that trains.
+        threads: Of the one that trains: threads that wait for cores that others hold cost more
+            than they bring.
         command: The command line, for the record.
         progress: What to report to.
     """
@@ -147,6 +153,7 @@ def train_inn(
     from betaplus.pipeline.training.separation.publish import write_inn_bundle
     from betaplus.pipeline.training.separation.validation import Validation
 
+    torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = _network(plan)
     batches, held = StudyBatches(plan), Validation(plan)
@@ -204,6 +211,7 @@ def _network(plan: SeparationPlan) -> Any:
             condition=condition_count(coefficients),
             context=context_count(coefficients),
             couplings=plan.couplings,
+            looks=plan.looks,
             widths=plan.widths,
             blocks=plan.blocks,
             clamp=plan.clamp,
