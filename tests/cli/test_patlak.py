@@ -244,8 +244,9 @@ def test_resume_and_overwrite(run_cli: RunCli, folder: Path, tmp_path: Path) -> 
     assert code == 2 and "--resume" in err and "--overwrite" in err and err.count("\n") == 1
     assert run_cli(*arguments(folder, tmp_path, *few, "--resume"))[0] == 0
     assert tree(tmp_path) == before
-    code, _, err = run_cli(*arguments(folder, tmp_path, *few, "--resume", "--delay", 5))
-    assert code == 2 and err.count("\n") == 1
+    for other in (("--delay", 5), ("--bf16",)):
+        code, _, err = run_cli(*arguments(folder, tmp_path, *few, "--resume", *other))
+        assert code == 2 and err.count("\n") == 1
     code, _, _ = run_cli(*arguments(folder, tmp_path, *few, "--overwrite", "--delay", 5))
     assert code == 0 and tree(tmp_path) != before
 

@@ -42,6 +42,7 @@ _KEYED = (
     "method",
     "t_star",
     "anatomy",
+    "bf16",
     "delay",
     "relative",
     "plasma",
