@@ -29,7 +29,7 @@ def _solved(scan, z: np.ndarray, r: float, coupled: bool = True) -> np.ndarray:
 def test_the_steps_of_hqs_are_those_of_the_equations(coupled: bool) -> None:
     scan = problem()
     settings = Hqs.Settings(
-        weight=0.7, first=2.0, last=0.5, steps=3, correlated=False, coupled=coupled
+        weight=0.7, first=2.0, last=0.5, steps=3, correlated=False, coupled=coupled, twicing=False
     )
     found = Hqs(settings, denoiser).fit(scan).u.numpy()
     u, mean = scan.least_squares().numpy(), np.reshape(MEAN, (2, 1, 1, 1))
@@ -45,7 +45,7 @@ def test_each_step_of_hqs_sees_a_mirrored_image(steps: int, axes: tuple[int, ...
     """A prior that wants one lopsided image, whatever it sees: the last step decides."""
     scan = problem()
     wanted = torch.rand((2, *scan.shape), generator=torch.Generator().manual_seed(3))
-    settings = Hqs.Settings(weight=1e6, steps=steps, correlated=False)
+    settings = Hqs.Settings(weight=1e6, steps=steps, correlated=False, twicing=False)
     found = Hqs(settings, lambda u, sigma: wanted).fit(scan).u
     torch.testing.assert_close(found, wanted.flip(axes), atol=1e-3, rtol=0)
 

@@ -6,7 +6,8 @@ z, and :math:`\lambda / (2 \sigma_k^2) |u - z|^2`, with sigma falling (Zhang et 
 is one call of the prior for both channels, each call on an image mirrored along other axes: a
 network that learned from images in all eight mirrorings treats them almost alike, and what it does
 to one of them alone does not add up over the steps. sigma goes from `first` to `last` times the
-noise of u by least squares, so that one set of settings serves all doses.
+noise of u by least squares, so that one set of settings serves all doses. What the fit leaves of
+the data goes back into it in the end (`twicing`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from betaplus.patlak.beginning import begin, needed
 from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_count, check_falling, check_range
+from betaplus.patlak.twicing import twiced
 
 __all__ = ["Hqs"]
 
@@ -49,20 +51,29 @@ class Hqs:
             correlated: Whether noise is taken to be correlated as far as it is.
             coupled: Whether what the data say of Ki and V0 together is used.
             nonnegative: Whether negative values are raised to 0 in every step.
+            twicing: Whether what is left of the data, averaged over voxels that are alike, is added
+                in the end.
+            alike: How alike, in units of the noise.
+            search: Within how far, over the width that suits the noise.
         """
 
-        weight: float = 0.5
+        weight: float = 1.0
         first: float = 3.0
         last: float = 0.1
         steps: int = 10
         correlated: bool = True
         coupled: bool = True
         nonnegative: bool = False
+        twicing: bool = True
+        alike: float = 2.0
+        search: float = 3.5
 
         def __post_init__(self) -> None:
             check_range("weight", self.weight, 1e-6, 1e6)
             check_falling(self.first, self.last)
             check_count("steps", self.steps, high=1000)
+            check_range("alike", self.alike, 1e-3, 1e3)
+            check_range("search", self.search, 0.1, 10.0)
 
     def __init__(
         self, settings: Settings | None = None, prior: ImagePrior | Denoiser | None = None
@@ -93,6 +104,11 @@ class Hqs:
             u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
             progress.advance()
         progress.finish()
+        if wanted.twicing:
+            u = twiced(
+                problem, _bounded(u, problem.mask, True), alike=wanted.alike,
+                search=wanted.search, coupled=wanted.coupled, threads=threads,
+            )  # fmt: skip
         u = _bounded(u, problem.mask, True)
         found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}
         return PatlakMaps(u=u, found=found)

@@ -25,7 +25,7 @@ from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_range
 from betaplus.physics.image_noise import NoiseCorrelation
 
-__all__ = ["Gaussian", "Guide", "Nlm", "filtered", "make_guide", "matched_fwhm"]
+__all__ = ["Gaussian", "Guide", "Nlm", "filtered", "make_guide", "matched_fwhm", "mean_normal"]
 
 _LENGTH = 10.0  # L [mm]: nominal
 _SPACING = 3.0  # between voxels that are looked at [mm]: closer ones share their noise
@@ -161,8 +161,7 @@ def make_guide(problem: PatlakProblem, width: float) -> Guide:
     correlation = noise_correlation(problem, variance)
     matched = matched_fwhm(problem, variance, correlation)
     fwhm = width * matched
-    share = problem.mask.sum((0, 1)).double()
-    mean = (problem.normal.double() * share).sum(2) / share.sum()
+    mean = mean_normal(problem)
     root = torch.linalg.cholesky(mean)
     white = torch.einsum("ij,ixyz->jxyz", root.float(), filtered(problem, None, fwhm))
     inverse = torch.linalg.inv(problem.normal.double().movedim(2, 0))
@@ -171,6 +170,13 @@ def make_guide(problem: PatlakProblem, width: float) -> Guide:
     noise = variance * more.float() * left
     noise = torch.where(problem.mask, noise, noise[problem.mask].mean())
     return Guide(features=white, variance=noise, matched=matched, fwhm=fwhm, left=left)
+
+
+def mean_normal(problem: PatlakProblem) -> Tensor:
+    """Return M, the mean over voxels of the mask, shape (2, 2) float64."""
+    share = problem.mask.sum((0, 1)).double()
+    mean: Tensor = (problem.normal.double() * share).sum(2) / share.sum()
+    return mean
 
 
 def filtered(problem: PatlakProblem, u: Tensor | None, fwhm: float) -> Tensor:

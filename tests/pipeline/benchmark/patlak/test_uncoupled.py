@@ -18,7 +18,7 @@ from betaplus.pipeline.benchmark.patlak.ablation.uncoupled import (
 )
 from betaplus.pipeline.benchmark.patlak.cases import make_case
 
-SETTINGS = {"steps": 3, "correlated": False}
+SETTINGS = {"steps": 3, "correlated": False, "twicing": False}  # of the data step alone
 
 
 @pytest.fixture(scope="module")
