@@ -187,8 +187,9 @@ def test_a_wrong_bundle_and_none(
 
     bundle = Path(betaplus.__file__).parent / "bundles" / "kinetics-flow-v1"
     out = tmp_path / "out"
+    inn = ("--method", "inn")
     refused(run_cli(*arguments(folder, out, "--bundle", bundle)), "of task 'kinetics'")
     monkeypatch.setattr("betaplus.generative.bundle._PACKAGE", tmp_path)
     monkeypatch.delenv("BETAPLUS_BUNDLES", raising=False)
-    refused(run_cli(*arguments(folder, out)), "no weights separation-inn", "betaplus train")
+    refused(run_cli(*arguments(folder, out, *inn)), "no weights separation-inn", "betaplus train")
     assert not out.exists()

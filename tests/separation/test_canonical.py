@@ -89,7 +89,7 @@ def test_the_leading_directions_do_not_depend_on_the_rotation():
 
 def test_a_network_of_more_directions_than_there_are_is_refused():
     problem, _ = small_problem()
-    with pytest.raises(UsageError, match="4 directions of the curves of FMZ; expected 5"):
-        canonical_spaces(problem, (5, 4))
+    with pytest.raises(UsageError, match="6 directions of the curves of FMZ; expected 7"):
+        canonical_spaces(problem, (7, 4))
     with pytest.raises(UsageError, match="no spaces"):
         canonical_spaces(dataclasses.replace(problem, spaces=None), (4, 4))

@@ -62,12 +62,14 @@ def separate(
         typer.Option(metavar="FILE", help="Blood of the second.", show_default="likewise"),
     ] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
-            help="inn, inn-published, linear, compartment, extrapolation, nmf, ced or cnn3d.",
+            help="inn, tissues, linear, compartment, extrapolation, nmf, inn-published, ced or"
+            " cnn3d.",
+            show_default="inn where its network is for the tracers and the delay, else tissues",
         ),
-    ] = "inn",
+    ] = None,
     samples: Annotated[
         int | None,
         typer.Option(metavar="K", help="Draws, of methods that have any.", show_default="none"),

@@ -164,7 +164,7 @@ def draw_curves(
         mixing: Frames, half-lives and injections.
         index: Which of the tracers it is.
         blood: Its measured input; inputs of the population, people in turn, if None.
-        arrival: Arrival after the blood sampler [s]; drawn if None.
+        arrival: Arrival after the blood sampler [s]; drawn for each person if None.
         subjects: People.
         seed: Chooses them.
         kinetics: Theirs, of `draw_kinetics`, where that was called before.
@@ -182,14 +182,16 @@ def draw_curves(
     else:
         people = [blood]
     values = kinetics or draw_kinetics(profile, index, subjects, seed)
+    regions = len(profile.regions)
     out = np.empty((values["K1"].size, len(frames)))
-    whose = np.arange(len(out)) // len(profile.regions) % len(people)
+    whose = np.arange(len(out)) // regions % len(people)
     for k, input_ in enumerate(people):
         own = whose == k
         n = int(own.sum())
         if not n:
             break
-        late = rng.uniform(*profile.delay, n) if arrival is None else np.full(n, arrival)
+        each = rng.uniform(*profile.delay, -(-n // regions)) if arrival is None else arrival
+        late = np.broadcast_to(np.repeat(each, regions)[:n] if arrival is None else each, n)
         response = InputResponse(input_.curve(end), frames, half_life)
         out[own] = frame_means(response, {p: v[own] for p, v in values.items()}, late)
     return out

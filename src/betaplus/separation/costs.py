@@ -15,6 +15,7 @@ _STUDY = 16
 _SAMPLE = {
     "inn": 40,
     "inn-published": 40,
+    "tissues": 60,
     "linear": 44,
     "compartment": 40,
     "extrapolation": 40,
@@ -25,6 +26,7 @@ _SAMPLE = {
 _VOXEL = {
     "inn": 260,
     "inn-published": 60,
+    "tissues": 160,
     "linear": 100,
     "compartment": 180,
     "extrapolation": 140,
@@ -32,7 +34,12 @@ _VOXEL = {
     "ced": 60,
     "cnn3d": 60,
 }
-_WORKER = {"inn": 900 << 20, "compartment": 120 << 20, "extrapolation": 40 << 20}
+_WORKER = {
+    "inn": 900 << 20,
+    "tissues": 400 << 20,
+    "compartment": 120 << 20,
+    "extrapolation": 40 << 20,
+}
 _USUAL_WORKER = 60 << 20
 
 

@@ -1,18 +1,18 @@
 """What the separation network is shown of a scan.
 
 Images are of coefficients of the tracers' curves, K = K1 + K2 of them, in units of their prior: the
-linear estimate from each voxel alone, and from the mixture through two Gaussian filters; how far
-the first two are from the third, in units of the posterior SD; how much of the mixture the estimate
-leaves; how noisy the voxel is. None has an axis of frames, so that one network serves any protocol,
-and none has a unit of activity. Numbers tell the scan: its delay, half-lives, voxels, how well it
-tells the coefficients apart.
+estimate from tissues (`betaplus.separation.tissues`) of each voxel; how far it is from what it is
+about there, through a wide Gaussian filter; how far the linear estimates are from it, of the voxel
+and of the mixture through a narrower filter; its posterior SD; how much of the mixture the linear
+estimate leaves, how noisy the voxel is, how sure its tissue. None has an axis of frames, so that
+one network serves any protocol, and none has a unit of activity. Numbers tell the scan: its delay,
+half-lives, voxels, how well it tells the coefficients apart.
 
-The network itself works on u = (c - center) / spread, spread being the posterior SD at the usual
-noise of the scan: a coefficient that is known to 1 % of its prior is changed by 1 %, not by all of
-it. The center is where the linear estimate z has u = asinh d, d being how many spreads z is from
-the estimate through the widest filter, w: with few spreads in between it is w, so that u tells the
-two apart, and with many, as at an edge seen with little noise, it follows z, so that u stays of
-order 1 as the errors of z are.
+The network itself works on u = (c - center) / spread, spread being the posterior SD that is usual
+in the scan: a coefficient that is known to 1 % of its prior is changed by 1 %, not by all of it.
+The center is where the estimate z has u = asinh d, d being how many spreads z is from its
+surroundings, w: with few spreads in between it is w, so that u tells the two apart, and with many,
+as at an edge, it follows z, so that u stays of order 1 as the errors of z are.
 """
 
 from __future__ import annotations
@@ -29,20 +29,32 @@ from betaplus.physics.blur import GaussianBlur
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.problem import SeparationProblem
 from betaplus.separation.smoothing import noise_left
+from betaplus.separation.tissue_fit import TissueFit
+from betaplus.separation.tissue_mixture import Moments, TissueMixture
+from betaplus.separation.tissues import tissue_mixture
 
 __all__ = [
-    "WIDTHS",
+    "NARROW",
+    "WIDE",
     "Features",
+    "Known",
     "condition_count",
     "context_count",
     "features",
+    "known_of",
     "noise_level",
     "reach",
     "relative_noise",
 ]
 
-WIDTHS = (5.0, 10.0)
-"""Of the filters, full width at half maximum [mm]."""
+NARROW = 5.0
+"""Of the filter on the mixture, full width at half maximum [mm]."""
+
+WIDE = 10.0
+"""Of that which says what an estimate is about in a place, likewise."""
+
+FIT = TissueFit(steps=5, sample=2500)
+"""How the tissues of the person are found."""
 
 _BOUND = 6.0  # of coefficients, which have an SD of 1
 _HOUR = 3600.0
@@ -53,6 +65,23 @@ _USUAL_NOISE = 0.05
 _LEAST = 1e-6
 _THIN = 1e-6
 _SURE = 1e-3  # of the prior: no coefficient is known better
+_SAMPLE = 2000  # voxels that the spread is taken from
+_LEAST_SPREAD = 1e-2  # of the usual posterior SD
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Known:
+    """What is known of a whole scan, and so of any part of it.
+
+    Attributes:
+        mixture: Of the person's tissues.
+        level: `noise_level`.
+        spread: Posterior SD that is usual, shape (K,).
+    """
+
+    mixture: TissueMixture
+    level: float
+    spread: Tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,25 +89,30 @@ class Features:
     """What the network sees.
 
     Attributes:
-        linear: z, the linear estimate of the coefficients, shape (K, X, Y, Z).
+        base: z, the estimate of the coefficients from tissues, shape (K, X, Y, Z).
         condition: Images, shape (condition_count(K), X, Y, Z).
         context: Numbers, shape (context_count(K),).
         center: Coefficients that are 0 to the network, shape (K, X, Y, Z).
         spread: Of what is 1 to it, shape (K, 1, 1, 1).
-        estimate: How z is made, and curves from coefficients.
+        known: Of the scan.
     """
 
-    linear: Tensor
+    base: Tensor
     condition: Tensor
     context: Tensor
     center: Tensor
     spread: Tensor
-    estimate: LinearEstimate
+    known: Known
+
+    @property
+    def estimate(self) -> LinearEstimate:
+        """What is seen of coefficients, and curves from them."""
+        return self.known.mixture.estimate
 
     @property
     def start(self) -> Tensor:
         """What the network starts from: z in its units, shape (K, X, Y, Z)."""
-        return self.scaled(self.linear)
+        return self.scaled(self.base)
 
     def scaled(self, c: Tensor) -> Tensor:
         """Return coefficients in the network's units, shape (K, X, Y, Z)."""
@@ -91,7 +125,7 @@ class Features:
 
 def condition_count(coefficients: int) -> int:
     """Return the number of condition images."""
-    return (1 + 2 * len(WIDTHS)) * coefficients + 3
+    return 5 * coefficients + 4
 
 
 def context_count(coefficients: int) -> int:
@@ -102,7 +136,7 @@ def context_count(coefficients: int) -> int:
 def reach(voxel: tuple[float, float, float]) -> tuple[int, int, int]:
     """Return how far away a voxel can be that features of another depend on [voxels]."""
     # the blur ends at 3.5 standard deviations, rounded
-    x, y, z = (math.ceil(3.5 * max(WIDTHS) / (math.sqrt(8.0 * math.log(2.0)) * v)) for v in voxel)
+    x, y, z = (math.ceil(3.5 * WIDE / (math.sqrt(8.0 * math.log(2.0)) * v)) for v in voxel)
     return x + 1, y + 1, z + 1
 
 
@@ -124,48 +158,88 @@ def relative_noise(problem: SeparationProblem) -> float:
     return noise_level(problem) / _signal(estimate)
 
 
-def features(problem: SeparationProblem, *, level: float | None = None) -> Features:
+def known_of(problem: SeparationProblem, fit: TissueFit = FIT) -> Known:
+    """Return what is known of a whole scan.
+
+    Args:
+        problem: With spaces of curves whose directions are `canonical`, and tissues.
+        fit: How the tissues of the person are found.
+
+    Raises:
+        UsageError: If there are no spaces or no tissues.
+    """
+    mixture = tissue_mixture(problem, fit)
+    level = max(noise_level(problem), _LEAST * _signal(mixture.estimate))
+    held = problem.mask.flatten().nonzero()[:, 0]
+    held = held[:: max(len(held) // _SAMPLE, 1)]
+    white = mixture.estimate.whitened(problem.mixture.flatten(0, 2)[held].double()).float()
+    noise = problem.noise.flatten()[held].clamp_min(_LEAST * level)
+    variance = _moments(mixture, white, noise)[0].variance
+    assert variance is not None
+    spread = variance.mean(0).sqrt() if len(held) else torch.ones(variance.shape[1])
+    return Known(mixture=mixture, level=level, spread=spread.clamp_min(_SURE))
+
+
+def features(problem: SeparationProblem, *, known: Known | None = None) -> Features:
     """Return what the network is shown of a scan, or of a part of one.
 
     Args:
-        problem: With spaces of curves whose directions are `canonical`.
-        level: `noise_level` of the whole scan, where the problem is a part; its own if None.
+        problem: With spaces of curves whose directions are `canonical`, and tissues.
+        known: Of the whole scan, where the problem is a part; its own if None.
 
     Raises:
-        UsageError: If there are no spaces.
+        UsageError: If there are no spaces or no tissues.
     """
-    if problem.spaces is None:
-        raise UsageError("no spaces of curves", "expected a prior of both tracers")
-    estimate = LinearEstimate(problem.spaces, problem.decay, problem.weights)
-    signal = _signal(estimate)
-    middle = max(noise_level(problem) if level is None else level, _LEAST * signal)
+    known = known or known_of(problem)
+    mixture, level = known.mixture, known.level
+    estimate = mixture.estimate
     held = problem.mask.flatten().nonzero()[:, 0]
-    noise = problem.noise.flatten()[held].clamp_min(_LEAST * middle)
+    noise = problem.noise.flatten()[held].clamp_min(_LEAST * level)
     inside = problem.mixture.flatten(0, 2)[held].double()  # a misfit is a small difference
     white = estimate.whitened(inside)
     misfit = _misfit(estimate, inside, white, noise.double()).float()
     white = white.float()
-    images = [_volume(estimate.shrunk(white, noise).T, held, problem)]
-    whole = _volume(white.T, held, problem)
-    for width in WIDTHS:
-        seen, left = _filtered(whole, held, problem, width)
-        images.append(_volume(estimate.shrunk(seen, left).T, held, problem))
-    log = torch.log(noise / middle)
-    scalars = torch.stack([misfit, log, torch.ones_like(log)])
-    linear, wide = images[0], images[-1]
-    deviation = np.sqrt(np.diag(estimate.covariance(middle)))
-    spread = torch.as_tensor(deviation, dtype=torch.float32).clamp_min(_SURE)[:, None, None, None]
-    images += [_asinh((image - wide) / spread) for image in images[:-1]]
-    center = linear - spread * images[len(WIDTHS) + 1]
-    images.append(_volume(scalars, held, problem))
+    moments, sure = _moments(mixture, white, noise)
+    assert moments.variance is not None
+    spread = known.spread[:, None]
+    base = moments.mean.T
+    wide = _wide(_volume(base, held, problem), held, problem)
+    seen, left = _filtered(_volume(white.T, held, problem), held, problem, NARROW)
+    away = _asinh((base - wide) / spread)
+    own, near = (estimate.shrunk(*one).T for one in ((white, noise), (seen, left)))
+    log = torch.log(noise / level)
+    images = [
+        base,
+        away,
+        _asinh((own - base) / spread),
+        _asinh((near - base) / spread),
+        0.5 * torch.log(moments.variance.T / spread**2 + _LEAST_SPREAD**2),
+        torch.stack([misfit, log, torch.log(sure + _LEAST_SPREAD), torch.ones_like(log)]),
+    ]
     return Features(
-        linear=linear,
-        condition=torch.cat([x.clamp(-_BOUND, _BOUND) for x in images]),
-        context=_context(estimate, problem, middle, signal),
-        center=center,
-        spread=spread,
-        estimate=estimate,
+        base=_volume(base, held, problem),
+        condition=_volume(torch.cat(images).clamp(-_BOUND, _BOUND), held, problem),
+        context=_context(known.spread, problem, level, _signal(estimate)),
+        center=_volume(base - spread * away, held, problem),
+        spread=known.spread[:, None, None, None],
+        known=known,
     )
+
+
+def _moments(mixture: TissueMixture, white: Tensor, noise: Tensor) -> tuple[Moments, Tensor]:
+    """Return the posterior of coefficients, and the probability of the likeliest tissue, (N,)."""
+    shares, _ = mixture.responsibilities(white, noise)
+    spread = torch.eye(mixture.mean.shape[1])
+    moments = mixture.moments(white, noise, shares, spread=spread)
+    return moments, shares.amax(1) if len(shares) else noise
+
+
+def _wide(images: Tensor, held: Tensor, problem: SeparationProblem) -> Tensor:
+    """Return images (K, X, Y, Z) of the mask through the wide filter, shape (K, N)."""
+    inside = problem.mask[None].float()
+    blur = GaussianBlur(problem.shape, problem.voxel, WIDE)
+    seen = torch.from_numpy(blur.stack(torch.cat([images, inside]).numpy())).flatten(1)[:, held]
+    return seen[:-1] / seen[-1].clamp_min(_THIN)
 
 
 def _filtered(
@@ -214,13 +288,10 @@ def _signal(estimate: LinearEstimate) -> float:
     return max(float(np.sqrt(np.mean((estimate.root * estimate.mean) ** 2))), 1e-30)
 
 
-def _context(
-    estimate: LinearEstimate, problem: SeparationProblem, noise: float, signal: float
-) -> Tensor:
-    spread = np.sqrt(np.diag(estimate.covariance(noise)))
+def _context(spread: Tensor, problem: SeparationProblem, noise: float, signal: float) -> Tensor:
     edge = float(np.prod(problem.voxel)) ** (1.0 / 3.0)
     numbers = [
-        *spread,
+        *(0.5 * torch.log(spread)).tolist(),
         problem.delay / _USUAL_DELAY - 1.0,
         *(math.log(tracer.half_life / _HOUR) for tracer in problem.tracers),
         problem.noise_fwhm / _USUAL_WIDTH - 1.0,

@@ -25,6 +25,8 @@ from betaplus.separation.method import LEARNED, SeparationMethod, find_method
 from betaplus.separation.options import check_blood, check_options, method_settings
 from betaplus.separation.problem import SeparatedImages
 from betaplus.separation.study import Study, make_study
+from betaplus.separation.study_tracers import parse_tracers
+from betaplus.separation.usual_method import usual_method
 
 __all__ = ["SeparationFit", "fit_study", "separate"]
 
@@ -141,7 +143,7 @@ def separate(
     delay: float,
     *,
     blood: tuple[InputFunction | None, InputFunction | None] = (None, None),
-    method: str = "inn",
+    method: str | None = None,
     samples: int | None = None,
     bundle: str | Path | None = None,
     mask: np.ndarray | None = None,
@@ -158,7 +160,8 @@ def separate(
         tracers: Two names, such as ``FMZ,FDG``; that injected first before the other.
         delay: Second injection after the first [s].
         blood: Of each tracer, in its own time and decay-corrected to its own injection.
-        method: One of `betaplus.separation.METHODS`.
+        method: One of `betaplus.separation.METHODS`; ``inn`` where its network is for the tracers
+            and the delay, else ``tissues``, if None.
         samples: Draws, of methods that have any.
         bundle: Folder of a network, or None for one that is shipped.
         mask: Voxels wanted, shape (X, Y, Z); by default all that are not zero in all frames.
@@ -172,7 +175,9 @@ def separate(
         InputError: If image, blood or the bundle cannot be used.
         UsageError: If an option is unknown or does not fit the method.
     """
-    bundle = None if bundle is None else Path(bundle)
+    bundle, why = None if bundle is None else Path(bundle), ""
+    if method is None:
+        method, why = usual_method(parse_tracers(tracers), delay, bundle)
     wanted = method_settings(method, settings, samples)
     check_options(method, bundle, "threads", workers)
     check_blood(method, (blood[0] is not None, blood[1] is not None))
@@ -180,10 +185,11 @@ def separate(
     study = make_study(
         image, tracers, delay, blood=blood, arrivals=arrivals, mask=mask, progress=progress
     )
-    return fit_study(
+    fit = fit_study(
         study, method=method, settings=wanted, trained=trained, seed=seed,
         workers=default_workers() if workers is None else workers, progress=progress,
     )  # fmt: skip
+    return dataclasses.replace(fit, remarks=(why, *fit.remarks)) if why else fit
 
 
 def fit_study(
@@ -213,7 +219,7 @@ def fit_study(
     """
     if method in _WHOLE_FRAMES:
         study.mixing.require_whole_frames()
-    if method in ("linear", "inn") and study.problem.spaces is None:
+    if method in ("tissues", "linear", "inn") and study.problem.spaces is None:
         raise unknown_kinetics(method, study)
     kind = find_method(method)
     made = kind(settings) if trained is None else kind(settings, trained)

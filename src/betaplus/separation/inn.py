@@ -19,7 +19,7 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.generative.tiling import TilePlan, fuse, pad_end, plan_tiles
 from betaplus.separation.bundle import TrainedSeparation
 from betaplus.separation.canonical import canonical_spaces
-from betaplus.separation.features import features, noise_level, reach
+from betaplus.separation.features import Known, features, known_of, reach
 from betaplus.separation.inn_projection import projected
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.network import SeparationNetwork
@@ -120,11 +120,11 @@ class Inn:
         """
         box = _held(problem.mask)
         part = _part(problem, box)
-        plan, level, told = self._plan(part.shape), noise_level(problem), progress or Silent()
+        plan, known, told = self._plan(part.shape), known_of(problem), progress or Silent()
 
         def compute(index: int) -> Tensor:
             with torch.no_grad():
-                return self._tile(part, plan, index, level)
+                return self._tile(part, plan, index, known)
 
         def outputs() -> Iterator[tuple[int, Tensor]]:
             with ThreadPoolExecutor(threads) as pool:
@@ -140,13 +140,13 @@ class Inn:
         told.finish()
         return c
 
-    def _tile(self, problem: SeparationProblem, plan: TilePlan, index: int, level: float) -> Tensor:
+    def _tile(self, problem: SeparationProblem, plan: TilePlan, index: int, known: Known) -> Tensor:
         box, device = plan.box(index), self.trained.device
         part, inner = _cut(problem, box)
         size = (self.size.first + self.size.second, *plan.size)
         if not part.mask[inner].any():
             return torch.zeros(size)
-        seen = features(part, level=level)
+        seen = features(part, known=known)
         at = (slice(None), *inner)
         u, condition = (pad_end(image[at], plan.size) for image in (seen.start, seen.condition))
         with self.trained.cast():

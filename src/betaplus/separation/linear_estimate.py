@@ -60,6 +60,20 @@ class LinearEstimate:
         self._r = rt.T  # (K, K): directions that A does not reach come last
         self._padded = np.concatenate([s, np.zeros(total - len(s))])
 
+    @property
+    def response(self) -> np.ndarray:
+        """F, by which Q'y goes with the coefficients, shape (S, K1 + K2) [scale]."""
+        return np.asarray(self.singular[:, None] * self._r[:, : len(self.singular)].T)
+
+    @property
+    def frame_basis(self) -> np.ndarray:
+        """Frames of both tracers by the coefficients of both, shape (2 T, K1 + K2) [scale]."""
+        frames, (first, second) = len(self.mean), self.sizes
+        out = np.zeros((2 * frames, first + second))
+        out[:frames, :first] = self.spaces[0].basis
+        out[frames:, first:] = self.spaces[1].basis
+        return out
+
     def whitened(self, mixture: Tensor) -> Tensor:
         """Return Q'y, shape (..., S) [scale], whose noise is s in every component and white.
 

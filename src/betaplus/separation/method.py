@@ -16,6 +16,7 @@ __all__ = ["LEARNED", "METHODS", "NEEDS_BLOOD", "SeparationMethod", "find_method
 METHODS = {
     "inn": "betaplus.separation.inn:Inn",
     "inn-published": "betaplus.separation.inn_published:InnPublished",
+    "tissues": "betaplus.separation.tissues:Tissues",
     "linear": "betaplus.separation.linear:Linear",
     "compartment": "betaplus.separation.compartment:Compartment",
     "extrapolation": "betaplus.separation.extrapolation:Extrapolation",

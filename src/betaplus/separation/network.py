@@ -1,8 +1,8 @@
-"""The conditional invertible network that turns linear coefficients into better ones.
+"""The conditional invertible network that turns estimated coefficients into better ones.
 
 Its images are not frames but the coefficients c = (c1, c2) of the two tracers' curves in their
 response bases: one network serves any frames, delay and pair of tracers, and the two halves of its
-couplings are the two tracers. It starts as the identity, that is as the linear estimate z, and is
+couplings are the two tracers. It starts as the identity, that is as the estimate z, and is
 invertible exactly for every condition.
 
 What the condition holds decides what the way back can mean. Where it holds z itself, the network is
@@ -128,7 +128,7 @@ class SeparationNetwork(nn.Module):
     def separate(
         self, z: Tensor, condition: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
-        """Return the coefficients c of the separated tracers from the linear estimate z."""
+        """Return the coefficients c of the separated tracers from the estimate z."""
         return self.network(z, self._seen(condition), context)[0]
 
     def mix_back(

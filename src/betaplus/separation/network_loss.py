@@ -4,7 +4,7 @@ Errors of coefficients are weighed by a metric G, as :math:`\delta^T G \delta` i
 the identity weighs coefficients alike, `frame_metric` gives the squared error of the frames of each
 tracer weighed by their precision, and `mixture_metric` that of the mixture, in which errors of the
 two tracers may cancel. The way back starts at the true coefficients, for the inverse of a
-prediction is its own input whatever the weights are, and aims at the linear estimate of the mixture
+prediction is its own input whatever the weights are, and aims at the estimate from the mixture
 without noise.
 """
 
@@ -33,9 +33,9 @@ class SeparationBatch(NamedTuple):
     """What a training step sees, K = K1 + K2.
 
     Attributes:
-        linear: Linear estimate z of the coefficients, shape (B, K, X, Y[, Z]).
+        linear: Estimate z of the coefficients, shape (B, K, X, Y[, Z]).
         truth: True coefficients, of its shape.
-        clean: Linear estimate of the mixture without noise, of its shape.
+        clean: Estimate from the mixture without noise, of its shape.
         condition: Shape (B, condition, X, Y[, Z]), or None.
         context: Shape (B, context), or None.
         metric: G of the tracers' errors, shape (K, K) or (B, K, K); None for the identity.

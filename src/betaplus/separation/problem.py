@@ -23,6 +23,7 @@ from betaplus.core.tracer import Tracer
 
 if TYPE_CHECKING:
     from betaplus.separation.basis import CurveSpace
+    from betaplus.separation.tissue_curves import TissueCurves
 
 __all__ = ["SeparatedImages", "SeparationProblem"]
 
@@ -49,6 +50,7 @@ class SeparationProblem:
             to its own injection [Bq/mL]; None where it was not measured.
         arrivals: Arrival at the tissue after the blood sampler [s].
         spaces: Curves to be expected of each tracer [scale]; None where nothing needs them.
+        tissues: Curves of people's regions [scale]; None likewise.
     """
 
     mixture: Tensor
@@ -65,6 +67,7 @@ class SeparationProblem:
     arrivals: tuple[float, float] = (0.0, 0.0)
     noise_fwhm: float = 0.0
     spaces: tuple[CurveSpace, CurveSpace] | None = None
+    tissues: TissueCurves | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

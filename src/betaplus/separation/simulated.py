@@ -7,8 +7,8 @@ import torch
 
 from betaplus.core.units import SECONDS_PER_MINUTE
 from betaplus.physics.dual.mixing import Mixing
-from betaplus.separation.basis import curve_space
 from betaplus.separation.problem import SeparationProblem
+from betaplus.separation.tissue_curves import tissue_curves
 from betaplus.simulation.dual import DualScan
 
 __all__ = ["problem_of", "true_pair"]
@@ -20,7 +20,7 @@ def problem_of(
     scan: DualScan,
     *,
     noise_fwhm: float = 5.0,
-    directions: int = 5,
+    directions: int = 6,
     population: bool = False,
     seed: int = 0,
 ) -> SeparationProblem:
@@ -53,20 +53,15 @@ def problem_of(
     noise = np.zeros(mask.shape, np.float32)
     noise[mask] = scan.noise * np.sqrt(ratio / precision.mean()) / level
     blood = (None, None) if population else (scan.parts[0].blood, scan.parts[1].blood)
-    spaces = [
-        curve_space(
-            part.profile,
-            mixing,
-            i,
-            blood=blood[i],
-            arrival=None if population else part.delay,
-            weights=weights,
-            size=directions,
-            scale=level,
-            seed=seed + 1,
-        )
-        for i, part in enumerate(scan.parts)
-    ]
+    one, two = scan.parts
+    tissues = tissue_curves(
+        (one.profile, two.profile),
+        mixing,
+        blood=blood,
+        arrivals=(None, None) if population else (one.delay, two.delay),
+        seed=seed + 1,
+    ).scaled((1.0 / level, 1.0 / level))
+    spaces = [tissues.space(mixing, i, weights=weights, size=directions) for i in (0, 1)]
     return SeparationProblem(
         mixture=torch.from_numpy((scan.image / level).astype(np.float32)),
         scale=float(level),
@@ -82,6 +77,7 @@ def problem_of(
         blood=blood,
         arrivals=(scan.parts[0].delay, scan.parts[1].delay),
         spaces=(spaces[0], spaces[1]),
+        tissues=tissues,
     )
 
 

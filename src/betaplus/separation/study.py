@@ -14,21 +14,23 @@ from betaplus.core.input_function import InputFunction
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.units import activity_factor
 from betaplus.physics.dual.mixing import Mixing
-from betaplus.separation.basis import CurveSpace, curve_space
+from betaplus.separation.basis import CurveSpace
 from betaplus.separation.problem import SeparationProblem
 from betaplus.separation.study_arrival import fit_arrivals
 from betaplus.separation.study_dose import amplitudes
 from betaplus.separation.study_input import check_image, mixing_of, own_blood, read_mixture
 from betaplus.separation.study_noise import NoiseEstimate, estimate_noise, tissue_of
 from betaplus.separation.study_tracers import StudyTracer, parse_tracers
+from betaplus.separation.tissue_curves import TissueCurves, tissue_curves
 
 __all__ = ["Study", "make_study"]
 
-DIRECTIONS = 5
-"""Of the spaces of curves, or as many as a tracer has frames less one."""
+DIRECTIONS = 6
+"""Of the spaces of curves, or as many as a tracer has frames."""
 
 _ARRIVALS = (-60.0, 120.0)  # s
-_SEED = 1  # of the people that spaces are drawn from
+_PEOPLE = 200  # that spaces and tissues are drawn from
+_SEED = 1  # of these people
 _NEGATIVE = 0.02  # of the largest mean of a frame: a mean that far below 0 is no noise
 
 
@@ -120,11 +122,12 @@ def make_study(
             remarks.append(
                 f"{part.label}: the tissue lags the blood by {after:g} s, which its mean curve says"
             )
-    spaces, sizes = None, (1.0, 1.0)
+    spaces, tissues, sizes = None, None, (1.0, 1.0)
     if one.profile is not None and two.profile is not None:
-        raw = _spaces(pair, mixing, own, arrivals, noise.weights)
+        tissues, raw = _expected(pair, mixing, own, arrivals, noise.weights)
         sizes = amplitudes(mean, raw, mixing.decay, (own[0] is None, own[1] is None))
         spaces = (raw[0].scaled(sizes[0] / scale), raw[1].scaled(sizes[1] / scale))
+        tissues = tissues.scaled((sizes[0] / scale, sizes[1] / scale))
         for part, curve, size in zip(pair, own, sizes, strict=True):
             if curve is None:
                 remarks.append(
@@ -148,6 +151,7 @@ def make_study(
         blood=own,
         arrivals=(arrivals[0] or 0.0, arrivals[1] or 0.0),
         spaces=spaces,
+        tissues=tissues,
     )
     return Study(
         problem=problem,
@@ -205,26 +209,20 @@ def _check_mean(mean: np.ndarray, image: PetImage) -> None:
         )
 
 
-def _spaces(
+def _expected(
     tracers: tuple[StudyTracer, StudyTracer],
     mixing: Mixing,
     blood: tuple[InputFunction | None, InputFunction | None],
     arrivals: tuple[float | None, float | None],
     weights: np.ndarray,
-) -> tuple[CurveSpace, CurveSpace]:
-    made = []
-    for i, one in enumerate(tracers):
-        assert one.profile is not None
-        made.append(
-            curve_space(
-                one.profile,
-                mixing,
-                i,
-                blood=blood[i],
-                arrival=arrivals[i],
-                weights=weights,
-                size=min(DIRECTIONS, int(mixing.seen[i].sum()) - 1),
-                seed=_SEED,
-            )
-        )
-    return made[0], made[1]
+) -> tuple[TissueCurves, tuple[CurveSpace, CurveSpace]]:
+    """Return curves of people at large [Bq/mL], and the space of each tracer's."""
+    profiles = tracers[0].profile, tracers[1].profile
+    assert profiles[0] is not None and profiles[1] is not None
+    curves = tissue_curves(
+        (profiles[0], profiles[1]), mixing, blood=blood, arrivals=arrivals, subjects=_PEOPLE,
+        seed=_SEED,
+    )  # fmt: skip
+    sizes = [min(DIRECTIONS, int(seen.sum())) for seen in mixing.seen]
+    one, two = (curves.space(mixing, i, weights=weights, size=sizes[i]) for i in (0, 1))
+    return curves, (one, two)

@@ -1,15 +1,15 @@
 r"""Checks of every run: does the pair explain the mixture, and can it be told apart at all?
 
 Noise is that which the scan's own curves leave (`betaplus.separation.study_noise`), a fit takes up
-part of it: how much in every frame is found by fitting simulated voxels again, the pair that was
-found with fresh noise (the parametric bootstrap: Efron and Tibshirani, 1993). Frames that a method
+part of it, which is found by fitting simulated voxels again
+(`betaplus.separation.study_leverage`). Frames that a method
 meets exactly whatever they are cannot be checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from betaplus.physics.dual import Separability, TracerKinetics, check_residual, 
 from betaplus.separation.method import SeparationMethod
 from betaplus.separation.problem import SeparatedImages, SeparationProblem
 from betaplus.separation.study import Study
+from betaplus.separation.study_leverage import leverage_of
 from betaplus.separation.study_tracers import StudyTracer
 from betaplus.simulation.input_functions import draw_blood
 
@@ -45,9 +46,7 @@ REGION_BAND = 1.0
 
 _FLOOR = 0.02  # of the largest mean: as for the weights
 _SURE = 4.0  # SD of chance
-_VOXELWISE = ("linear", "compartment", "extrapolation")
 _MOST = 200_000  # voxels that are looked at
-_SAMPLE = 1024  # voxels that are fitted again
 _DRAW = 77
 _OPEN = 0.02  # 1 - h: below it a frame is met whatever it is
 _ONE_TISSUE = 1e-4  # 1/min: median k3 of grey matter
@@ -121,9 +120,7 @@ def check_mixing(
     residual = (mixture - fitted).numpy()[:, None, None]
     weights = problem.weights.astype(np.float32)
     variance = (noise.numpy()[:, None, None, None] ** 2) / weights
-    leverage = np.zeros(len(weights))
-    if method in _VOXELWISE and _fwhm(made) == 0.0:
-        leverage = _leverage(problem, fitted, noise, made, seed)
+    leverage = leverage_of(study, found, method, made, seed)
     open_ = 1.0 - leverage > _OPEN
     free = np.where(open_, leverage, 0.0)
     inside = np.zeros(len(residual), np.int64)
@@ -174,40 +171,6 @@ def _counts(activity: np.ndarray, where: np.ndarray, problem: SeparationProblem)
     ratio = (np.maximum(here, 0.0) + floor) / (np.maximum(all_, 0.0) + floor)
     static = (here @ share + floor) / (all_ @ share + floor)
     return np.asarray(ratio / static)
-
-
-def _leverage(
-    problem: SeparationProblem,
-    fitted: torch.Tensor,
-    noise: torch.Tensor,
-    made: SeparationMethod,
-    seed: int,
-) -> np.ndarray:
-    """Return the share of each frame's noise that a fit of single voxels takes up, shape (T,)."""
-    step = max(len(fitted) // _SAMPLE, 1)
-    clean, s = fitted[::step], noise[::step]
-    sd = s[:, None] / torch.from_numpy(np.sqrt(problem.weights).astype(np.float32))
-    rng = generator(seed, 0, _DRAW)
-    drawn = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32))
-    noisy = clean + sd * drawn
-    shape = (len(clean), 1, 1)
-    again = made.fit(
-        replace(
-            problem,
-            mixture=noisy.reshape(*shape, -1),
-            noise=s.reshape(shape),
-            mask=torch.ones(shape, dtype=torch.bool),
-            noise_fwhm=0.0,
-        )
-    )
-    decay = torch.from_numpy(problem.decay.astype(np.float32))
-    left = noisy - (decay[:, None] * again.x.reshape(2, len(clean), -1)).sum(0)
-    ratio = ((left / sd.clamp_min(1e-20)) ** 2).mean(0).double().numpy()
-    return np.asarray(np.clip(1.0 - ratio, 0.0, 1.0))
-
-
-def _fwhm(made: Any) -> float:
-    return float(made.settings.fwhm)
 
 
 def macro_of(tracer: StudyTracer) -> str:

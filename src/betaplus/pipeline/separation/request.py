@@ -14,6 +14,7 @@ from betaplus.pipeline.typed_settings import typed_settings
 from betaplus.separation.options import check_blood, method_settings
 from betaplus.separation.options import check_options as check_method
 from betaplus.separation.study_tracers import StudyTracer, parse_tracers
+from betaplus.separation.usual_method import usual_method
 
 __all__ = ["Names", "Options", "SeparateRequest", "check_options"]
 
@@ -27,7 +28,7 @@ class SeparateRequest(ImageRequest):
         delay: Second injection after the first [s].
         blood_a: Files of the first tracer's blood.
         blood_b: Of the second's.
-        method: Name of a method.
+        method: Name of a method; None for `betaplus.separation.usual_method`.
         samples: Draws, or None.
         bundle: Folder of a network, or None for one that is shipped.
         arrival_a: Of the first tracer at the tissue after the blood sampler [s], or None.
@@ -41,7 +42,7 @@ class SeparateRequest(ImageRequest):
     delay: float | None = None
     blood_a: tuple[str, ...] = ()
     blood_b: tuple[str, ...] = ()
-    method: str = "inn"
+    method: str | None = None
     samples: int | None = None
     bundle: Path | None = None
     arrival_a: float | None = None
@@ -58,6 +59,8 @@ class Options:
     Attributes:
         tracers: The two.
         delay: Second injection after the first [s].
+        method: Its name.
+        why: Why it is that method, where it was not chosen: a sentence, or "".
         settings: `Settings` of the method.
         max_memory: [bytes], or None.
         workers: Threads wanted.
@@ -65,6 +68,8 @@ class Options:
 
     tracers: tuple[StudyTracer, StudyTracer]
     delay: float
+    method: str
+    why: str
     settings: Any
     max_memory: int | None
     workers: int
@@ -107,13 +112,18 @@ def check_options(request: SeparateRequest) -> Options:
     check_plasma_option(request.plasma_b, "--plasma-b")
     _check_files(request)
     typed = typed_settings(request.config, request.settings)
-    settings = method_settings(request.method, typed, request.samples)
-    check_method(request.method, request.bundle, request.engine, request.workers)
-    check_blood(request.method, (bool(request.blood_a), bool(request.blood_b)))
+    method, why = request.method, ""
+    if method is None:
+        method, why = usual_method(tracers, request.delay, request.bundle)
+    settings = method_settings(method, typed, request.samples)
+    check_method(method, request.bundle, request.engine, request.workers)
+    check_blood(method, (bool(request.blood_a), bool(request.blood_b)))
     check_cpu(request.device, "tracers are separated on the CPU")
     return Options(
         tracers=tracers,
         delay=request.delay,
+        method=method,
+        why=why,
         settings=settings,
         max_memory=request.memory_limit,
         workers=request.threads,

@@ -46,7 +46,6 @@ __all__ = ["run_separate"]
 _KEYED = (
     "tracers",
     "delay",
-    "method",
     "arrival_a",
     "arrival_b",
     "plasma_a",
@@ -61,7 +60,7 @@ _KEYED = (
 
 _ABOUT = ("method", "settings", "tracers", "network", "noise", "mixing", "separability", "seed",
           "versions", "checks")  # fmt: skip
-_WITH_STD = ("linear",)
+_WITH_STD = ("tissues", "linear")
 
 
 def run_separate(
@@ -92,9 +91,9 @@ def run_separate(
         options = check_options(request)
         inputs = load_inputs(request, options)
         trained = None
-        if request.method in LEARNED:
-            trained = load_separation(request.method, request.bundle)
-        memory = plan_memory(inputs.image, request.method, options.workers, options.max_memory)
+        if options.method in LEARNED:
+            trained = load_separation(options.method, request.bundle)
+        memory = plan_memory(inputs.image, options.method, options.workers, options.max_memory)
     names = Names(Path(request.out), source_stem(request.source))
     paths = _outputs(request, options, names, report is not None)
     with open_journal(request, names, _key(request, options, inputs, trained), paths) as journal:
@@ -113,7 +112,13 @@ def run_separate(
         again = ["a run was stopped here before: images are made as a whole, so it began again"]
         remarks = tuple(
             dict.fromkeys(
-                [*fit.remarks, *_said(inputs), *journal.remarks, *again * journal.resumed]
+                [
+                    *filter(None, [options.why]),
+                    *fit.remarks,
+                    *_said(inputs),
+                    *journal.remarks,
+                    *again * journal.resumed,
+                ]
             )
         )
         warnings = _warnings(fit, check, bounds)
@@ -164,7 +169,7 @@ def _fit(
     with watch.stage("fit"):
         fit = fit_study(
             study,
-            method=request.method,
+            method=options.method,
             settings=options.settings,
             trained=trained,
             seed=request.seed,
@@ -194,8 +199,8 @@ def _said(inputs: Inputs) -> list[str]:
 
 
 def _outputs(request: SeparateRequest, options: Options, names: Names, report: bool) -> list[Path]:
-    drawn = request.method not in _WITH_STD and getattr(options.settings, "samples", 0) > 1
-    stats = [None, "std"] if request.method in _WITH_STD or drawn else [None]
+    drawn = options.method not in _WITH_STD and getattr(options.settings, "samples", 0) > 1
+    stats = [None, "std"] if options.method in _WITH_STD or drawn else [None]
     paths = [names.image(tracer.label, stat) for stat in stats for tracer in options.tracers]
     paths.append(names.chi2)
     return [*paths, names.report] if report else paths
@@ -205,6 +210,7 @@ def _key(
     request: SeparateRequest, options: Options, inputs: Inputs, trained: TrainedSeparation | None
 ) -> Key:
     settings = {
+        "method": options.method,
         "method_settings": options.settings,
         **{name: getattr(request, name) for name in _KEYED},
     }
@@ -246,7 +252,7 @@ def _record(
             )
         ],
         "delay_s": problem.delay,
-        "method": request.method,
+        "method": options.method,
         "settings": dataclasses.asdict(options.settings),
         "found": {name: float(value) for name, value in fit.found.found.items()},
         "network": _network(fit.trained),

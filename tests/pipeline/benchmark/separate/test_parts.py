@@ -3,7 +3,6 @@
 import dataclasses
 import inspect
 import json
-from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -38,7 +37,7 @@ NONE = Networks(missing={name: "no weights" for name in ("inn", "inn-published",
 @pytest.fixture
 def few_people(monkeypatch):
     """Spaces of curves from few people: most of the time of a small scan goes there."""
-    monkeypatch.setattr(study, "curve_space", partial(study.curve_space, subjects=15))
+    monkeypatch.setattr(study, "_PEOPLE", 15)
 
 
 @pytest.fixture

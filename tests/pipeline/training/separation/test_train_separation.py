@@ -16,8 +16,8 @@ from tests.separation.small_study import small_problem
 from betaplus.core.errors import InputError, UsageError
 from betaplus.pipeline.training.separation.train import train_separation
 from betaplus.separation.bundle import load_separation
-from betaplus.separation.linear import Linear
 from betaplus.separation.method import find_method
+from betaplus.separation.tissues import Tissues
 
 CONFIG = """
 people = 2
@@ -87,8 +87,7 @@ def test_the_bundle_says_what_it_is_and_works(whole):
     trained = load_separation("inn", whole)
     problem, _ = small_problem()
     found = find_method("inn")(None, trained).fit(problem)
-    linear = Linear().fit(problem)
-    away = (found.x - linear.x).abs().max()
+    away = (found.x - Tissues().fit(problem).x).abs().max()
     assert 0 < away < 0.5 and torch.isfinite(found.x).all()
     assert trained.remarks(problem) == []
     other = dataclasses.replace(

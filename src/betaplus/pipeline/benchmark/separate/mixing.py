@@ -44,7 +44,12 @@ GAIN = 1.25
 
 _PAIR = "FMZ+FDG"
 _OPEN = 0.02  # share of the noise that a fit must leave of a frame
-_WIDTHS = {"compartment": {"fwhm": 0.0}, "extrapolation": {"fwhm": 0.0}, "nmf": {"fwhm": 0.0}}
+_WIDTHS = {
+    "tissues": {"neighbours": 0.0},
+    "compartment": {"fwhm": 0.0},
+    "extrapolation": {"fwhm": 0.0},
+    "nmf": {"fwhm": 0.0},
+}
 
 
 def benchmark_mixing(

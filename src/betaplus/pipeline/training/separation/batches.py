@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,15 +16,15 @@ from betaplus.core.units import SECONDS_PER_MINUTE
 from betaplus.pipeline.training.separation.items import item_of
 from betaplus.pipeline.training.separation.plan import SeparationPlan, split_pair
 from betaplus.pipeline.training.separation.studies import (
-    Curves,
     prior_curves,
     study_problem,
     true_images,
     with_noise,
 )
-from betaplus.separation.basis import draw_kinetics
 from betaplus.separation.features import relative_noise
 from betaplus.separation.problem import SeparationProblem
+from betaplus.separation.tissue_curves import TissueCurves
+from betaplus.separation.tissue_kinetics import TissueKinetics, draw_tissues
 from betaplus.simulation.dual_study import (
     FIRST_TRAIN,
     STANDARD,
@@ -43,7 +42,8 @@ __all__ = ["StudyBatches", "person_of"]
 _LEAST_HEAD = 0.15  # of an item's voxels
 _TRIES = 10
 _KEPT = 128  # people in memory, 2 MB each
-_PRIORS = 16  # sets of other people whose curves make spaces, 40 kB of a tracer
+_PRIORS = 8  # sets of other people whose curves make spaces, 4 MB of a pair
+_FINITE = 7001  # with the number of a scan: its seed, where scans are used again
 
 
 class StudyBatches:
@@ -57,7 +57,8 @@ class StudyBatches:
     def __init__(self, plan: SeparationPlan, first: int = FIRST_TRAIN) -> None:
         self.plan, self.first = plan, first
         self.people: OrderedDict[int, DualPerson] = OrderedDict()
-        self.priors: dict[tuple[str, int], Mapping[str, np.ndarray]] = {}
+        self.priors: dict[tuple[str, str, int], TissueKinetics] = {}
+        self.kept: OrderedDict[int, list[dict[str, Tensor]]] = OrderedDict()
 
     def __call__(
         self, n: int, generator: Generator, rank: int = 0, world: int = 1
@@ -70,8 +71,27 @@ class StudyBatches:
             also ``clean`` and ``mixing``.
         """
         keys = torch.randint(2**62, (n // self.plan.of_study,), generator=generator)[rank::world]
-        made = [item for key in keys for item in self._items(np.random.default_rng(int(key)))]
+        made = [item for key in keys for item in self._turned(int(key))]
         return {name: torch.stack([item[name] for item in made]) for name in made[0]}
+
+    def _turned(self, key: int) -> list[dict[str, Tensor]]:
+        """Return the items of a key; of one of the plan's scans, mirrored by chance."""
+        scans = self.plan.scans
+        if not scans:
+            return self._items(np.random.default_rng(key))
+        rng = np.random.default_rng(key)
+        number = int(rng.integers(scans))
+        if number not in self.kept:
+            made = self._items(np.random.default_rng((_FINITE, number)))
+            self.kept[number] = [
+                {k: v.half() if v.ndim > 2 else v for k, v in item.items()} for item in made
+            ]
+        axes = [axis for axis in (-3, -2, -1) if rng.random() < 0.5]
+        swap = rng.random() < 0.5
+        return [
+            {name: _mirrored(value, axes, swap) for name, value in item.items()}
+            for item in self.kept[number]
+        ]
 
     def noise_range(self, scans: int, generator: Generator) -> tuple[float, float]:
         """Return the lowest and highest `relative_noise` that are usual in training."""
@@ -143,8 +163,8 @@ class StudyBatches:
     def _scan(self, study: DualStudy, rng: np.random.Generator) -> _Scan:
         population = bool(rng.random() < self.plan.population)
         number, seed = int(rng.integers(_PRIORS)), int(rng.integers(2**31))
-        first, second = (self._prior(profile, number) for profile in study.protocol.tracers)
-        curves = prior_curves(study, (first, second), population, seed)
+        kinetics = self._prior(study.protocol.tracers, number)
+        curves = prior_curves(study, kinetics, population, seed)
         return _Scan(curves=curves, population=population)
 
     def _problem(self, study: DualStudy, scan: _Scan, dose: float = 1.0) -> SeparationProblem:
@@ -171,20 +191,21 @@ class StudyBatches:
         self.people.move_to_end(seed)
         return self.people[seed]
 
-    def _prior(self, profile: TracerProfile, number: int) -> Mapping[str, np.ndarray]:
-        key = profile.tracer.name, number
+    def _prior(self, profiles: tuple[TracerProfile, TracerProfile], number: int) -> TissueKinetics:
+        key = profiles[0].tracer.name, profiles[1].tracer.name, number
         if key not in self.priors:
-            self.priors[key] = draw_kinetics(profile, 0, self.plan.subjects, number)
+            self.priors[key] = draw_tissues(profiles, self.plan.subjects, number)
         return self.priors[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"plan": self.plan, "first": self.first, "people": OrderedDict(), "priors": {}}
+        empty: dict[str, Any] = {"people": OrderedDict(), "priors": {}, "kept": OrderedDict()}
+        return {"plan": self.plan, "first": self.first, **empty}
 
 
 class _Scan(NamedTuple):
     """What the parts of a scan have in common: curves of its prior, whether blood is unknown."""
 
-    curves: Curves
+    curves: TissueCurves
     population: bool
 
 
@@ -192,6 +213,14 @@ def person_of(seed: int, plan: SeparationPlan) -> DualPerson:
     """Return a person in voxels of the plan."""
     voxel = plan.voxels[seed % len(plan.voxels)]
     return draw_dual_person(seed, STANDARD.replace(voxel=voxel))
+
+
+def _mirrored(value: Tensor, axes: list[int], swap: bool) -> Tensor:
+    """Return an image mirrored along some axes, x and y changed over or not; others as they are."""
+    if value.ndim < 4:
+        return value
+    value = value.flip(axes).float()
+    return value.transpose(-3, -2).contiguous() if swap else value
 
 
 def _ratio(limits: tuple[float, ...], rng: np.random.Generator) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +16,8 @@ from betaplus.separation.problem import SeparationProblem
 from betaplus.simulation.dual_study import DualStudy
 
 __all__ = ["error_metric", "item_of"]
+
+_LEAST_FOUND = 0.01  # of what is expected of the linear estimate
 
 
 def item_of(
@@ -34,15 +38,14 @@ def item_of(
         "truth": shown.scaled(truth) * problem.mask,
         "condition": shown.condition.half(),
         "context": shown.context,
-        "metric": _scaled(_at_most_one(error_metric(problem, shown), problem, shown, truth), shown),
+        "metric": _scaled(_of_base(error_metric(problem, shown), problem, shown, truth), shown),
         "where": problem.mask[None].float(),
     }
     bases, decay = _bases(problem), torch.as_tensor(problem.decay).float()
     if plan.inverse:
         clean = torch.from_numpy(study.clean / np.float32(problem.scale))
-        noise = problem.noise.clamp_min(1e-6)
-        z = shown.estimate.coefficients(clean, noise).movedim(-1, 0)
-        item["clean"] = shown.scaled(z * problem.mask)
+        z = features(dataclasses.replace(problem, mixture=clean), known=shown.known).base
+        item["clean"] = shown.scaled(z) * problem.mask
     if plan.mixing:
         weights = torch.as_tensor(problem.weights).float()
         mixing = _expecting_one(mixture_metric(bases, decay, weights), problem, shown)
@@ -71,21 +74,19 @@ def error_metric(problem: SeparationProblem, shown: Features) -> Tensor:
     return whole
 
 
-def _at_most_one(
-    metric: Tensor, problem: SeparationProblem, shown: Features, truth: Tensor
-) -> Tensor:
-    """Return the metric, of a tracer that is less like its prior than expected, made smaller.
+def _of_base(metric: Tensor, problem: SeparationProblem, shown: Features, truth: Tensor) -> Tensor:
+    """Return the metric by which what the network starts from has a loss of a half a tracer.
 
-    A tracer's loss of the linear estimate is then at most a half; a few scans of others would
-    outweigh all else.
+    Scans then count alike, those of many counts as those of few. (A start that is much better than
+    could be expected of it is no reason to count more.)
     """
-    error = (shown.linear - truth)[:, problem.mask]
+    error = (shown.base - truth)[:, problem.mask]
     metric = metric.clone()
     first = shown.estimate.sizes[0]
     for part in (slice(0, first), slice(first, None)):
         own = metric[part, part]
         found = float((error[part] * (own @ error[part])).sum(0).mean())
-        metric[part, part] = own * (0.5 / max(0.5, found))
+        metric[part, part] = own * (0.5 / max(_LEAST_FOUND, found))
     return metric
 
 

@@ -35,6 +35,8 @@ class SeparationPlan:
         told: Standard deviation of the logarithm by which the noise is told wrong, in size and, at
             half of it, in width.
         people: Simulated heads.
+        scans: Different scans in all, which are kept in memory and used again, mirrored by chance;
+            0 draws every one afresh.
         subjects: People whose curves make the space of a tracer's curves.
         first: Coefficients of the tracer that is injected first.
         second: Of the other.
@@ -75,9 +77,10 @@ class SeparationPlan:
     population: float = 0.2
     told: float = 0.1
     people: int = 96
-    subjects: int = 60
-    first: int = 4
-    second: int = 4
+    scans: int = 0
+    subjects: int = 150
+    first: int = 6
+    second: int = 6
     couplings: int = 1
     looks: int = 4
     widths: tuple[int, ...] = (24, 48)
@@ -108,7 +111,7 @@ class SeparationPlan:
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("together", "population"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
-        for name in ("looks", "told", "clamp", "inverse", "mixing", "minutes", "warmup"):
+        for name in ("scans", "looks", "told", "clamp", "inverse", "mixing", "minutes", "warmup"):
             value = getattr(self, name)
             require(0 <= value < math.inf, name, value, "0 or more")
         require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "above 0")

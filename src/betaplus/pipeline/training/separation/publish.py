@@ -15,11 +15,11 @@ from betaplus.separation.bundle import DELAY, NOISE, PAIR, VOXEL
 __all__ = ["write_inn_bundle", "write_separation_bundle"]
 
 _WHAT = (
-    "Turns images of the coefficients of two tracers' curves, as the linear estimate has them, into"
-    " better ones: an exactly invertible conditional network, for `--method inn`."
+    "Turns images of the coefficients of two tracers' curves, as the estimate from tissues has"
+    " them, into better ones: an exactly invertible conditional network, for `--method inn`."
 )
 _DATA = (
-    "{people} simulated heads, boxes of {edge} voxels of {voxels} mm, drawn afresh for every step;"
+    "{people} simulated heads, boxes of {edge} voxels of {voxels} mm, {again};"
     " pairs {pairs}{order}; delays of {delay[0]:g} to {delay[1]:g} min, doses of {dose[0]:g} to"
     " {dose[1]:g} of the usual, noise levels of {level[0]:g} to {level[1]:g} sqrt(Bq/mL min),"
     " frames {schedules}; in {population:.0%} of the scans blood was not known. No real image."
@@ -65,6 +65,9 @@ def write_inn_bundle(
         "order": " in either order" if plan.either_order else "",
         "voxels": ", ".join(f"{v:g}" for v in sorted(set(plan.voxels))),
         "schedules": ", ".join(dict.fromkeys(plan.schedules)),
+        "again": f"{plan.scans} scans in all, mirrored by chance"
+        if plan.scans
+        else "drawn afresh for every step",
     }
     return write_separation_bundle(
         folder,
@@ -81,7 +84,8 @@ def write_inn_bundle(
         what=_WHAT,
         training_data=_DATA.format(**shown),
         limits=_LIMITS,
-        measured="held-out simulated heads; images in the head, frames after the injection",
+        measured="simulated heads that were not trained on, by which the step was chosen; images in"
+        " the head, frames after the injection",
         seed=seed,
         command=command,
         data="simulated",

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.separation.basis import CurveSpace, draw_curves, draw_kinetics, space_of_curves
+from betaplus.separation.basis import CurveSpace
 from betaplus.separation.canonical import canonical
 from betaplus.separation.problem import SeparationProblem
+from betaplus.separation.tissue_curves import TissueCurves, curves_of, tissue_curves
+from betaplus.separation.tissue_kinetics import Kinetics, TissueKinetics, draw_tissues
 from betaplus.simulation.dual_study import DualStudy
 
 __all__ = [
-    "Curves",
-    "Kinetics",
     "prior_curves",
     "study_problem",
     "true_coefficients",
     "true_images",
     "with_noise",
 ]
-
-Kinetics = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-"""K1, k2, k3, k4, VB of voxels of a tracer's prior, for each tracer."""
-
-Curves = tuple[np.ndarray, np.ndarray]
-"""Frame means of such voxels, shape (voxels, frames seen), for each tracer [Bq/mL]."""
 
 
 def study_problem(
@@ -37,10 +30,10 @@ def study_problem(
     dose: float = 1.0,
     draw: int = 0,
     population: bool = False,
-    sizes: tuple[int, int] = (4, 4),
+    sizes: tuple[int, int] = (6, 6),
     subjects: int = 60,
     seed: int = 0,
-    curves: Curves | None = None,
+    curves: TissueCurves | None = None,
 ) -> SeparationProblem:
     """Return the problem that a study poses, with canonical spaces of curves.
 
@@ -59,11 +52,11 @@ def study_problem(
     profiles, mixing = study.protocol.tracers, study.protocol.mixing
 
     if curves is None:
-        first, second = (draw_kinetics(p, i, subjects, seed) for i, p in enumerate(profiles))
-        curves = prior_curves(study, (first, second), population, seed)
+        curves = prior_curves(study, draw_tissues(profiles, subjects, seed), population, seed)
+    tissues = curves.scaled((1.0 / level, 1.0 / level))
 
     def space(i: int) -> CurveSpace:
-        made = space_of_curves(curves[i], mixing, i, weights=weights, size=sizes[i], scale=level)
+        made = tissues.space(mixing, i, weights=weights, size=sizes[i])
         return canonical(made, study.frames, study.protocol.injections[i])
 
     return SeparationProblem(
@@ -81,28 +74,30 @@ def study_problem(
         blood=(None, None) if population else study.blood,
         arrivals=study.arrivals,
         spaces=(space(0), space(1)),
+        tissues=tissues,
     )
 
 
 def prior_curves(
-    study: DualStudy, kinetics: Kinetics, population: bool = False, seed: int = 0
-) -> Curves:
-    """Return the curves from which the spaces of a study are made.
+    study: DualStudy, kinetics: TissueKinetics, population: bool = False, seed: int = 0
+) -> TissueCurves:
+    """Return the curves of people from which the spaces and tissues of a study are made [Bq/mL].
 
     Args:
         study: The study.
-        kinetics: Of `draw_kinetics`, for each tracer.
+        kinetics: Of these people.
         population: Leave the blood out.
         seed: Chooses blood in its place.
     """
+    tracers, mixing = study.protocol.tracers, study.protocol.mixing
+    if population:
+        return tissue_curves(tracers, mixing, seed=seed, kinetics=kinetics)
 
-    def one(i: int) -> np.ndarray:
-        if not population:  # the study's table is of the blood and the arrival that are known
-            return study.tables[i].frame_means(kinetics[i]).astype(np.float64)
-        profile, mixing = study.protocol.tracers[i], study.protocol.mixing
-        return draw_curves(profile, mixing, i, seed=seed, kinetics=kinetics[i])
+    def made(i: int, values: Kinetics) -> np.ndarray:
+        # the study's table is of the blood and the arrival that are known
+        return study.tables[i].frame_means(values).astype(np.float64)
 
-    return one(0), one(1)
+    return curves_of(kinetics, mixing, made)
 
 
 def with_noise(

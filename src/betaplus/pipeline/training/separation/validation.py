@@ -1,4 +1,4 @@
-"""Errors of the images of held-out people, beside those of the linear estimate."""
+"""Errors of the images of held-out people, beside those of the estimate from tissues."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Validation:
         """Return root mean square errors over root mean squares, in the mask and frames seen.
 
         Returns:
-            For each delay and tracer that of the network and of the linear estimate, the mean over
-            people; ``score``, the mean logarithm of their ratio.
+            For each delay and tracer that of the network and of the estimate that it starts from,
+            the mean over people; ``score``, the mean logarithm of their ratio.
         """
         device = next(network.parameters()).device
         found: dict[str, list[float]] = {}
@@ -83,12 +83,12 @@ class Validation:
                     shown.context[None].to(device),
                 )
             c = shown.coefficients(u[0].float().cpu())
-            ours, theirs = (_errors(case, each) for each in (c, shown.linear))
+            ours, theirs = (_errors(case, each) for each in (c, shown.base))
             for name, one, other in zip(self.pair, ours, theirs, strict=True):
                 ratios.append(math.log(one / other))
                 where = f"{name} at {case.delay:.0f} min"
                 found.setdefault(f"NRMSE, {where}", []).append(one)
-                found.setdefault(f"NRMSE of the linear estimate, {where}", []).append(other)
+                found.setdefault(f"NRMSE of tissues, {where}", []).append(other)
         figures = {name: sum(values) / len(values) for name, values in found.items()}
         return {"score": sum(ratios) / len(ratios), **figures}
 

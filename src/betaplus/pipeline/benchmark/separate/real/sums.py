@@ -24,8 +24,9 @@ from betaplus.physics.frame_curve import curve_through_means
 from betaplus.physics.response import InputResponse
 from betaplus.pipeline.benchmark.patlak.real.cases import real_cases
 from betaplus.pipeline.benchmark.tracer_studies import Study, mc1_studies, pbr28_studies
-from betaplus.separation.basis import CurveSpace, curve_space
+from betaplus.separation.basis import CurveSpace
 from betaplus.separation.problem import SeparationProblem
+from betaplus.separation.tissue_curves import tissue_curves
 from betaplus.simulation.dual_study.noise import noise_fields
 from betaplus.simulation.tracers import PROFILES
 
@@ -44,7 +45,8 @@ _FLOOR = 0.02  # of the largest mixture: activity that noise is of at least
 _SCANS = 4
 _REGIONS = {"PBR28": ("THA", "FC"), "MC1": ("thalamus", "frontal")}
 _KILO = 1000.0
-_DIRECTIONS = 5
+_DIRECTIONS = 6
+_PEOPLE = 150
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,11 +145,17 @@ def sum_of(first: Part, second: Part, delay: float) -> RealSum:
     precision = frames.duration / (mixture + _FLOOR * scale)
     weights = precision / precision.mean()
 
+    tissues = tissue_curves(
+        (PROFILES[first.profile], PROFILES[second.profile]),
+        mixing,
+        blood=(first.blood, second.blood),
+        arrivals=(first.arrival, second.arrival),
+        subjects=_PEOPLE,
+    ).scaled((1.0 / scale, 1.0 / scale))
+
     def space(i: int) -> CurveSpace:
-        return curve_space(
-            PROFILES[parts[i].profile], mixing, i, blood=parts[i].blood, arrival=parts[i].arrival,
-            weights=weights, size=_DIRECTIONS, scale=scale, subjects=60,
-        )  # fmt: skip
+        size = min(_DIRECTIONS, int(mixing.seen[i].sum()))
+        return tissues.space(mixing, i, weights=weights, size=size)
 
     block = np.broadcast_to((mixture / scale).astype(np.float32), (*BLOCK, len(frames)))
     problem = SeparationProblem(
@@ -165,6 +173,7 @@ def sum_of(first: Part, second: Part, delay: float) -> RealSum:
         blood=(first.blood, second.blood),
         arrivals=(first.arrival, second.arrival),
         spaces=(space(0), space(1)),
+        tissues=tissues,
     )
     return RealSum(
         name=f"{first.name}, {second.name}",
