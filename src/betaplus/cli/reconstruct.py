@@ -9,8 +9,10 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import (
+    Bf16,
     Config,
     Device,
+    Dose,
     Out,
     Overwrite,
     Quiet,
@@ -18,6 +20,7 @@ from betaplus.cli.options import (
     Resume,
     Seed,
     Settings,
+    Weight,
     Workers,
 )
 from betaplus.cli.telling import command_line, tell_run
@@ -33,8 +36,13 @@ def reconstruct(
     ],
     out: Out,
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="osem, map-em, bsrem or svrg.")
-    ] = "osem",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="osem, map-em, bsrem, svrg, dds, dds-published, lisch, gibbs or dps.",
+            show_default="dds where a prior is valid, else osem",
+        ),
+    ] = None,
     iterations: Annotated[
         int | None,
         typer.Option(metavar="N", help="Passes through the data.", show_default="by method"),
@@ -46,6 +54,25 @@ def reconstruct(
         float | None,
         typer.Option(metavar="B", help="Strength of the prior.", show_default="by method"),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Network calls of a draw.", show_default="by method"),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Draws; the image is their mean, and over 1 their SD is written too.",
+            show_default="by method",
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Prior of dds and the like.", show_default="one shipped"),
+    ] = None,
+    bf16: Bf16 = False,
+    dose: Dose = None,
+    weight: Weight = None,
     mu: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Attenuation coefficients [1/cm], NIfTI or Interfile."),
@@ -103,6 +130,12 @@ def reconstruct(
         iterations=iterations,
         subsets=subsets,
         beta=beta,
+        steps=steps,
+        samples=samples,
+        bundle=bundle,
+        bf16=bf16,
+        dose=dose,
+        weight=weight,
         mu=mu,
         norm=norm,
         scanner=scanner,

@@ -27,10 +27,12 @@ class Data(Protocol):
     """Counts in subsets, with their model."""
 
     grid: ImageGrid
-    mask: np.ndarray
-    """Voxels that may hold activity, shape (X, Y, Z), bool."""
     order: list[int]
     """Subsets in the order of their use."""
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Voxels that may hold activity, shape (X, Y, Z), bool."""
 
     @property
     def sensitivity(self) -> np.ndarray:
@@ -48,6 +50,9 @@ class Data(Protocol):
     @property
     def level(self) -> float:
         """Value of a uniform image in the mask that explains the counts."""
+
+    def alone(self, threads: int) -> Data:
+        """Return the same data for one of several threads, with some threads of its own."""
 
 
 def field_of_view(grid: ImageGrid, radius: float) -> np.ndarray:
@@ -105,6 +110,14 @@ class SinogramData:
         other = copy.copy(self)
         other.sinogram = sinogram
         other.__dict__.pop("level", None)
+        return other
+
+    def alone(self, threads: int) -> SinogramData:
+        """Return the same data for one of several threads, with some threads of its own."""
+        _ = self.mask, self.level  # computed once, for all
+        other = copy.copy(self)
+        other._parts = [part.with_threads(threads) for part in self._parts]
+        other._scratch = np.empty(0, dtype=np.float32)
         return other
 
     @cached_property

@@ -7,6 +7,7 @@ alone (Barrett, White and Parra, J Opt Soc Am A 1997, 14:2914-2923; Reader et al
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -78,6 +79,13 @@ class ListData:
         self._seen = seen
         self.sensitivity = self.blur.adjoint(sensitivity) * seen
         self._share = self.sensitivity / np.float32(subsets)
+
+    def alone(self, threads: int) -> ListData:
+        """Return the same data for one of several threads, with some threads of its own."""
+        _ = self.mask  # computed once, for all
+        other = copy.copy(self)
+        other.threads = max(1, threads)
+        return other
 
     @cached_property
     def mask(self) -> np.ndarray:

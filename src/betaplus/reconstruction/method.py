@@ -13,7 +13,7 @@ from betaplus.core.progress import Progress
 from betaplus.reconstruction.data import Data
 
 if TYPE_CHECKING:
-    from betaplus.reconstruction.score.draws import Draws
+    from betaplus.reconstruction.score.draws import Draws, Kept
     from betaplus.reconstruction.score.prior import ScoreInputs
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Method",
     "ScoreMethod",
     "Watch",
+    "find_any",
     "find_method",
     "find_score_method",
     "uniform_start",
@@ -38,7 +39,9 @@ METHODS = {
 SCORE_METHODS = {
     "dds": "betaplus.reconstruction.score.dds:Dds",
     "dds-published": "betaplus.reconstruction.score.published:DdsPublished",
+    "lisch": "betaplus.reconstruction.score.lisch:Lisch",
     "gibbs": "betaplus.reconstruction.score.gibbs:Gibbs",
+    "dps": "betaplus.reconstruction.score.dps:Dps",
 }
 """The same for those with a score model: beside settings they take `score.prior.ScoreInputs`."""
 
@@ -70,16 +73,25 @@ class Method(Protocol):
 
 
 class ScoreMethod(Protocol):
-    """A method with a score model: it draws images."""
+    """A method with a score model: it draws images; `draws` is among its settings."""
 
     Settings: type
 
     def __init__(self, settings: Any, inputs: ScoreInputs) -> None: ...
 
     def draws(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+        self,
+        data: Data,
+        start: np.ndarray | None,
+        progress: Progress,
+        watch: Watch | None = None,
+        kept: Kept | None = None,
     ) -> Draws:
-        """Draw images; as `Method.run`, but that `watch` is told of network calls or turns."""
+        """Draw images.
+
+        As `Method.run`, but that `watch` is told of network calls or turns; with `kept` it goes on
+        from the states that are there, to the same bits.
+        """
 
     def run(
         self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
@@ -94,6 +106,15 @@ def find_method(name: str) -> type[Method]:
         UsageError: If there is none of that name.
     """
     return _find(METHODS, name)
+
+
+def find_any(name: str) -> Any:
+    """Return the class of a method, with a score model or without.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    return _find({**METHODS, **SCORE_METHODS}, name)
 
 
 def find_score_method(name: str) -> type[ScoreMethod]:

@@ -229,7 +229,7 @@ def test_priors_that_do_not_fit() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"steps": 1}, {"weight": 0.0}, {"last": 2.0}, {"solver": "euler"}, {"slices": "coronal"},
+        {"steps": 1}, {"weight": 0.0}, {"last": 3.0}, {"solver": "euler"}, {"slices": "coronal"},
         {"preconditioner": "none"}, {"schedule": "both"}, {"draws": 0},
     ],
 )  # fmt: skip

@@ -77,11 +77,10 @@ def a_chain(
     toy.sensitivity = np.ones(toy.grid.shape, np.float32)
     method = Gibbs(settings, ScoreInputs(prior=PRIOR, seed=3, level=1.0))
     problem = method.prepare(toy, np.full(toy.grid.shape, 2.0, np.float32))
-    counts = CoupledCounts(toy, 1.0)
     assert method.rho(problem, 0) == pytest.approx(rho)
-    state, x, z = method.begin(problem, counts), [], []
+    state, x, z = method.begin(problem), [], []
     for turn in range(turns):
-        state = method.advance(problem, counts, state)
+        state = method.advance(problem, state)
         if turn >= 30:
             x.append(state.point.x[..., 0])
             z.append(state.z[..., 0])
@@ -141,10 +140,9 @@ def test_it_is_annealed_and_learns_its_length() -> None:
     problem = method.prepare(counts)
     rhos = [method.rho(problem, turn) * math.sqrt(problem.counts) for turn in (0, 3, 6, 40)]
     assert np.allclose(rhos, [2.0, 1.0, 0.5, 0.5])
-    coupled = CoupledCounts(counts, problem.level)
-    states = [method.begin(problem, coupled)]
+    states = [method.begin(problem)]
     for _ in range(14):
-        states.append(method.advance(problem, coupled, states[-1]))
+        states.append(method.advance(problem, states[-1]))
     assert states[1].angle != states[0].angle
     assert states[12].angle == states[13].angle == states[14].angle
     assert states[-1].accepted > 0.2
@@ -158,16 +156,16 @@ def test_threads_do_not_matter_and_it_goes_on(threads: int) -> None:
     images = method.draws(counts, None, Silent()).images
     problem = method.prepare(counts)
     coupled = CoupledCounts(counts, problem.level)
-    state = method.begin(problem, coupled)
+    state = method.begin(problem)
     for _ in range(2):
-        state = method.advance(problem, coupled, state)
+        state = method.advance(problem, state)
     # All that is kept of the first half is x, z and four numbers.
     again = GibbsState(
         chain=0, turn=state.turn, point=coupled.point(state.point.x.copy()), z=state.z,
         angle=state.angle, accepted=state.accepted,
     )  # fmt: skip
     for _ in range(2):
-        again = method.advance(problem, coupled, again)
+        again = method.advance(problem, again)
     assert (np.maximum(again.z, 0) * np.float32(problem.level) * counts.mask == images[1]).all()
     assert len(images) == 2 and not (images[0] == images[1]).all()
 

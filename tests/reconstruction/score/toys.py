@@ -74,3 +74,8 @@ class GaussianPrior:
     def __call__(self, noisy: np.ndarray, sigma: float, call: int) -> np.ndarray:
         found = self.mean + self.gain(sigma) @ (noisy[..., 0].astype(float) - self.mean)
         return found[..., None].astype(np.float32)
+
+    def pull(self, noisy: np.ndarray, sigma: float, vector: np.ndarray) -> np.ndarray:
+        """The transposed gain times a vector."""
+        found = self.gain(sigma).T @ vector[..., 0].astype(float)
+        return found[..., None].astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,6 +66,12 @@ class Projector:
         return Projector(
             self.scanner, self.grid, views=views, lines=self.lines, threads=self.threads
         )
+
+    def with_threads(self, threads: int) -> Projector:
+        """Return the same projector with another number of threads."""
+        other = copy.copy(self)
+        other.threads = max(1, threads)
+        return other
 
     @property
     def in_shape(self) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ from betaplus.io.raw.norm import read_norm
 from betaplus.io.raw.open_raw import open_raw
 from betaplus.pipeline.reconstruct.request import Options, ReconstructRequest
 from betaplus.reconstruction.attenuation import factors_of_map, on_grid
-from betaplus.reconstruction.reconstruct import EventsOfFrame, default_grid
+from betaplus.reconstruction.frames import EventsOfFrame
+from betaplus.reconstruction.reconstruct import default_grid
 
 __all__ = ["Inputs", "load_inputs"]
 

@@ -15,9 +15,15 @@ from betaplus.io.raw.open_raw import is_list
 from betaplus.pipeline.run_names import RunNames
 from betaplus.pipeline.run_request import RunRequest, check_cpu, check_run
 from betaplus.pipeline.typed_settings import typed_settings
-from betaplus.reconstruction.method import find_method
+from betaplus.reconstruction.method import SCORE_METHODS, find_any
 
 __all__ = ["Names", "Options", "ReconstructRequest", "check_options"]
+
+_SETTINGS = {
+    "iterations": "iterations", "subsets": "subsets", "beta": "beta", "steps": "steps",
+    "samples": "draws",
+}  # fmt: skip
+"""Option to the setting that it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +31,17 @@ class ReconstructRequest(RunRequest):
     """The options of the verb, by the same names and with the same defaults.
 
     Attributes:
-        method: Name of a method.
+        method: Name of a method, or None for ``dds`` where a prior is valid for the image, else
+            ``osem``.
         iterations: Passes through the data, or None for the method's own number.
         subsets: Subsets, or None.
         beta: Strength of the prior, or None.
+        steps: Network calls of a draw, or None for the method's own number.
+        samples: Draws, or None for the method's own number.
+        bundle: Folder of the prior of methods with a score model, or None for one that is shipped.
+        bf16: Whether its network computes in bfloat16.
+        dose: Activity administered [Bq], for priors in SUV, where the data do not say.
+        weight: Body weight [kg], likewise.
         mu: Map of attenuation coefficients [1/cm], or None.
         norm: Siemens normalisation file, or None.
         scanner: Name of the scanner, for a list file without a header.
@@ -41,10 +54,16 @@ class ReconstructRequest(RunRequest):
         list_mode: Whether to reconstruct a list file event by event.
     """
 
-    method: str = "osem"
+    method: str | None = None
     iterations: int | None = None
     subsets: int | None = None
     beta: float | None = None
+    steps: int | None = None
+    samples: int | None = None
+    bundle: Path | None = None
+    bf16: bool = False
+    dose: float | None = None
+    weight: float | None = None
     mu: Path | None = None
     norm: Path | None = None
     scanner: str | None = None
@@ -61,11 +80,11 @@ class Options:
     """The options, read.
 
     Attributes:
-        settings: Of the method.
+        values: Settings of the method, by name.
         scanner: The scanner that was named, or None.
     """
 
-    settings: Any
+    values: dict[str, Any]
     scanner: Scanner | None
 
 
@@ -84,6 +103,10 @@ class Names(RunNames):
     def image(self) -> Path:
         """The image."""
         return self.path({"rec": bids_label(self.method)}, "pet", ".nii.gz")
+
+    def stat(self, name: str) -> Path:
+        """What draws of it say: ``std``, or ``cv`` for its share of the mean."""
+        return self.path({"rec": bids_label(self.method), "stat": name}, "pet", ".nii.gz")
 
 
 def check_options(request: ReconstructRequest) -> Options:
@@ -105,15 +128,27 @@ def check_options(request: ReconstructRequest) -> Options:
     if request.like is not None and (request.voxel is not None or request.matrix is not None):
         raise UsageError("--like with --voxel or --matrix", "expected one of the two")
     values = typed_settings(request.config, request.settings)
-    for name in ("iterations", "subsets", "beta"):
+    for name, setting in _SETTINGS.items():
         given = getattr(request, name)
         if given is None:
             continue
-        if name in values:
-            raise UsageError(f"--{name} and a setting {name}", "expected one of the two")
-        values[name] = given
-    kind = find_method(request.method)
+        if setting in values:
+            raise UsageError(f"--{name} and a setting {setting}", "expected one of the two")
+        values[setting] = given
+    if request.method is not None:
+        make_settings(find_any(request.method).Settings, values)
+        if request.method not in SCORE_METHODS:
+            _refuse_prior(request, request.method)
     return Options(
-        settings=make_settings(kind.Settings, values),
+        values=values,
         scanner=None if request.scanner is None else find_scanner(request.scanner),
     )
+
+
+def _refuse_prior(request: ReconstructRequest, method: str) -> None:
+    for name in ("bundle", "dose", "weight", "bf16"):
+        if getattr(request, name):
+            raise UsageError(
+                f"--{name} with method {method!r}",
+                f"expected it with {', '.join(SCORE_METHODS)}",
+            )

@@ -13,10 +13,11 @@ import numpy as np
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
 from betaplus.engine import Journal, content_key, default_workers
-from betaplus.engine.plan import Block
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_image
+from betaplus.pipeline.reconstruct.choice import Chosen, choose_method
 from betaplus.pipeline.reconstruct.inputs import Inputs, load_inputs
-from betaplus.pipeline.reconstruct.request import Names, Options, ReconstructRequest, check_options
+from betaplus.pipeline.reconstruct.making import Made, make_frames
+from betaplus.pipeline.reconstruct.request import Names, ReconstructRequest, check_options
 from betaplus.pipeline.run_record import (
     RESULT_VERSIONS,
     Stopwatch,
@@ -25,9 +26,13 @@ from betaplus.pipeline.run_record import (
     versions,
 )
 from betaplus.pipeline.run_steps import finish, open_journal, sweep
-from betaplus.reconstruction.reconstruct import FrameReconstructor, model_of
+from betaplus.reconstruction.count_model import model_of
+from betaplus.reconstruction.frames import FrameReconstructor
 
 __all__ = ["ReconstructResult", "run_reconstruct"]
+
+_STATS = ("std", "cv")
+"""What is written of draws beside their mean."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,6 +45,8 @@ class ReconstructResult:
         run: The run record.
         remarks: What was left out or taken for granted.
         names: Where the outputs are.
+        sd: Standard deviation over draws, of the shape of the image; None for one draw, or none.
+        variation: The same over the mean, 0 where that is not above 0.
         paths: Files written, without sidecars.
     """
 
@@ -48,6 +55,8 @@ class ReconstructResult:
     run: dict[str, Any]
     remarks: tuple[str, ...]
     names: Names
+    sd: np.ndarray | None = None
+    variation: np.ndarray | None = None
     paths: tuple[Path, ...] = ()
 
     @property
@@ -62,6 +71,8 @@ class ReconstructResult:
         ]
         lines += [f"remark: {text}" for text in self.remarks]
         lines.append(f"image: {self.names.image}")
+        if self.sd is not None:
+            lines.append(f"SD over {self.run['settings']['draws']} draws: {self.names.stat('std')}")
         if self.names.report in self.paths:
             lines.append(f"report: {self.names.report}")
         return lines
@@ -93,81 +104,95 @@ def run_reconstruct(
     with watch.stage("read"):
         options = check_options(request)
         inputs = load_inputs(request, options)
-    names = Names(Path(request.out), source_stem(request.source), request.method)
-    outputs = [names.image, *([names.report] if report is not None else [])]
-    key = content_key(inputs.files, _keyed(request, options, inputs), versions(RESULT_VERSIONS))
+        chosen = choose_method(request, options, inputs)
+        frames = _reconstructor(request, inputs, chosen)
+    names = Names(Path(request.out), source_stem(request.source), chosen.method)
+    outputs = [names.image]
+    if chosen.samples > 1:
+        outputs += [names.stat(stat) for stat in _STATS]
+    if report is not None:
+        outputs.append(names.report)
+    key = content_key(
+        inputs.files, _keyed(request, chosen, inputs), versions(RESULT_VERSIONS), chosen.checksum
+    )
     with open_journal(request, names, key, outputs) as journal:
         if journal.done:
             return None
         if journal.resumed:
             sweep(names)
-        result = _analyse(request, options, inputs, names, journal, watch, progress)
+        with watch.stage("reconstruct"):
+            made = make_frames(frames, chosen, journal, request.seed, progress)
+        result = _result(request, inputs, chosen, frames, made, names, journal, watch)
         result = dataclasses.replace(result, paths=tuple(outputs))
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus reconstruct")
-            write_image(names.image, result.image, {"betaplus": _provenance(result)})
+            about = {"betaplus": _provenance(result)}
+            write_image(names.image, result.image, about)
+            if result.sd is not None and result.variation is not None:
+                write_image(names.stat("std"), _like(result.image, result.sd), about)
+                share = _like(result.image, result.variation)
+                write_image(names.stat("cv"), share, {**about, "Units": "1"})
         return finish(request, result, journal, watch, report)
 
 
-def _keyed(request: ReconstructRequest, options: Options, inputs: Inputs) -> dict[str, Any]:
+def _reconstructor(
+    request: ReconstructRequest, inputs: Inputs, chosen: Chosen
+) -> FrameReconstructor:
+    model = model_of(inputs.scan, efficiency=inputs.efficiency, attenuation=inputs.attenuation)
+    return FrameReconstructor(
+        inputs.scan,
+        model,
+        inputs.grid,
+        method=chosen.method,
+        settings=dataclasses.asdict(chosen.settings),
+        psf=inputs.psf,
+        mask=inputs.mask,
+        threads=request.workers,
+        events=inputs.events,
+        score=chosen.score,
+    )
+
+
+def _keyed(request: ReconstructRequest, chosen: Chosen, inputs: Inputs) -> dict[str, Any]:
+    score = chosen.score
     return {
-        "method": request.method,
-        "settings": options.settings,
+        "method": chosen.method,
+        "settings": chosen.settings,
         "grid": inputs.grid,
         "psf": inputs.psf,
         "list_mode": request.list_mode,
         "scanner": inputs.scan.scanner,
         "seed": request.seed,
+        "bf16": request.bf16,
+        "per_suv": None if score is None else score.per_suv,
     }
 
 
-def _analyse(
+def _result(
     request: ReconstructRequest,
-    options: Options,
     inputs: Inputs,
+    chosen: Chosen,
+    frames: FrameReconstructor,
+    made: Made,
     names: Names,
     journal: Journal,
     watch: Stopwatch,
-    progress: Progress,
 ) -> ReconstructResult:
-    scan, grid = inputs.scan, inputs.grid
-    with watch.stage("reconstruct"):
-        model = model_of(scan, efficiency=inputs.efficiency, attenuation=inputs.attenuation)
-        frames = FrameReconstructor(
-            scan,
-            model,
-            grid,
-            method=request.method,
-            settings=dataclasses.asdict(options.settings),
-            psf=inputs.psf,
-            mask=inputs.mask,
-            threads=request.workers,
-            events=inputs.events,
-        )
-        data = np.empty((*grid.shape, scan.n_frames), dtype=np.float32)
-        resumed = 0
-        for n in range(scan.n_frames):
-            part = (slice(n, n + 1),)
-            block = Block(n, part, part, request.seed)
-            found = journal.load(block)
-            if found is None:
-                found = {"image": frames.frame(n, progress)}
-                journal.save(block, found)
-            else:
-                resumed += 1
-            data[..., n] = found["image"]
+    scan = inputs.scan
     counts = np.array([float(np.sum(scan.prompts[n], dtype=float)) for n in range(scan.n_frames)])
     dynamic = scan.n_frames > 1 and scan.frames is not None
-    remarks = dict.fromkeys((*scan.remarks, *inputs.remarks, *model.remarks, *journal.remarks))
+    remarks = dict.fromkeys(
+        (*scan.remarks, *inputs.remarks, *chosen.remarks, *frames.remarks, *journal.remarks)
+    )
     if frames.unit is None:
         remarks["the image has no unit: the data do not hold the scanner's sensitivity"] = None
     if frames.dropped:
         remarks[f"{frames.dropped:,} prompts on lines without sensitivity left out"] = None
     corrected = frames.unit is not None and scan.tracer is not None
     image = PetImage(
-        data=data if dynamic else data[..., 0],
-        affine=grid.affine,
+        data=made.images if dynamic else made.images[..., 0],
+        affine=inputs.grid.affine,
         unit=frames.unit or "counts",
         frames=scan.frames,
         tracer=scan.tracer,
@@ -179,10 +204,11 @@ def _analyse(
     )
     run = {
         "input": Path(request.source).name,
-        "method": request.method,
-        "settings": dataclasses.asdict(options.settings),
+        "method": chosen.method,
+        "settings": dataclasses.asdict(chosen.settings),
+        "prior": None if chosen.score is None else chosen.score.record,
         "scanner": dataclasses.asdict(scan.scanner),
-        "grid": dataclasses.asdict(grid),
+        "grid": dataclasses.asdict(inputs.grid),
         "psf": inputs.psf,
         "list_mode": request.list_mode,
         "mu": file_name(request.mu),
@@ -191,17 +217,28 @@ def _analyse(
         "unit": image.unit,
         "prompts": counts.tolist(),
         "workers": request.workers or default_workers(),
-        "blocks_done": scan.n_frames,
-        "blocks_resumed": resumed,
+        "blocks_done": made.blocks,
+        "blocks_resumed": made.resumed,
         "checks": list(remarks),
         **run_record(Names.verb, request.command, request.seed, watch),
     }
+    sd, variation = made.sd, made.variation
     return ReconstructResult(
-        image=image, counts=counts, run=run, remarks=tuple(remarks), names=names
+        image=image,
+        counts=counts,
+        run=run,
+        remarks=tuple(remarks),
+        names=names,
+        sd=sd if dynamic or sd is None else sd[..., 0],
+        variation=variation if dynamic or variation is None else variation[..., 0],
     )
+
+
+def _like(image: PetImage, data: np.ndarray) -> PetImage:
+    return dataclasses.replace(image, data=data)
 
 
 def _provenance(result: ReconstructResult) -> dict[str, Any]:
     run = result.run
-    kept = ("method", "settings", "psf", "mu", "norm", "seed", "versions", "checks")
+    kept = ("method", "settings", "prior", "psf", "mu", "norm", "seed", "versions", "checks")
     return {name: run[name] for name in kept}

@@ -22,13 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from betaplus.core.errors import UsageError
-from betaplus.core.progress import Progress
 from betaplus.generative.schedules import karras_levels
 from betaplus.reconstruction.checks import check_count, check_range
 from betaplus.reconstruction.data import Data
-from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.data_steps import PRECONDITIONERS, DataSteps
-from betaplus.reconstruction.score.draws import Draws, diffuse
+from betaplus.reconstruction.score.diffusion import Diffusion
 from betaplus.reconstruction.score.likelihood_schedule import likelihood_targets, until_likely
 from betaplus.reconstruction.score.prior import SLICES, ScoreInputs
 from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem, score_problem
@@ -38,7 +36,7 @@ __all__ = ["Dds"]
 _MOST = 4  # times `inner`: data steps after a network call where the likelihood decides
 
 
-class Dds:
+class Dds(Diffusion):
     """Few steps from a first image.
 
     Args:
@@ -55,7 +53,8 @@ class Dds:
             inner: Data steps after each of them.
             subsets: Subsets.
             weight: w, of the pull to the network's estimate.
-            beta: Of the relative difference prior along z, relative to the mean sensitivity.
+            beta: Of the relative difference prior along z, for an image in units of its level: as
+                that of a prior it needs no change with the counts.
             gamma: How early that keeps edges.
             first: Noise level at first, in units of the image's level.
             last: At the end, likewise.
@@ -70,14 +69,14 @@ class Dds:
             draws: How many images are drawn; the result is their mean.
         """
 
-        steps: int = 16
-        inner: int = 4
+        steps: int = 10
+        inner: int = 18
         subsets: int = 21
-        weight: float = 1.0
-        beta: float = 0.03
+        weight: float = 0.12
+        beta: float = 4.0
         gamma: float = 2.0
-        first: float = 1.0
-        last: float = 0.03
+        first: float = 2.5
+        last: float = 0.1
         passes: int = 1
         smooth: float = 5.0
         solver: str = "ddim"
@@ -110,6 +109,7 @@ class Dds:
     def __init__(self, settings: Settings | None, inputs: ScoreInputs) -> None:
         self.settings, self.inputs = settings or self.Settings(), inputs
         s = self.settings
+        self.count, self.calls = s.draws, s.steps
         self.levels = karras_levels(s.steps, s.last, s.first).numpy()
 
     def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:
@@ -123,11 +123,11 @@ class Dds:
             gamma=s.gamma, targets=targets,
         )  # fmt: skip
 
-    def begin(self, problem: ScoreProblem, draw: int) -> DiffusionState:
+    def begin(self, problem: ScoreProblem, chain: int) -> DiffusionState:
         """Return the state of a draw before its first network call: the first image and noise."""
-        noise = np.float32(self.levels[0]) * problem.noise(draw, 0)
+        noise = np.float32(self.levels[0]) * problem.noise(chain, 0)
         x = problem.first / np.float32(problem.level) + noise
-        return DiffusionState(draw=draw, step=0, subset=0, x=x, clean=problem.first)
+        return DiffusionState(draw=chain, step=0, subset=0, x=x, clean=problem.first)
 
     def advance(self, problem: ScoreProblem, state: DiffusionState) -> DiffusionState:
         """Return the state after the next network call."""
@@ -152,7 +152,7 @@ class Dds:
             axial=problem.axial,
             level=problem.level,
             pull=s.weight / (sigma * problem.level) ** 2,
-            beta=s.beta * problem.sensitivity,
+            beta=s.beta / problem.level,
             preconditioner=s.preconditioner,
         )
         if problem.targets is None:
@@ -184,16 +184,3 @@ class Dds:
             ahead = clean + share * (clean - state.clean / np.float32(problem.level))
         ratio = np.float32(lower / sigma)
         return ratio * state.x + (1 - ratio) * ahead
-
-    def draws(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
-    ) -> Draws:
-        """Return the draws."""
-        s, problem = self.settings, self.prepare(data, start)
-        return diffuse(self, problem, s.draws, s.steps, progress, watch)
-
-    def run(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
-    ) -> np.ndarray:
-        """Return the mean of the draws; see `Method.run`."""
-        return self.draws(data, start, progress, watch).mean

@@ -1,17 +1,23 @@
-"""Draws side by side, and what they say together."""
+"""Draws side by side, kept step by step, and what they say together."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
+import torch
 
 from betaplus.core.progress import Progress
 from betaplus.reconstruction.method import Watch
-from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem
+from betaplus.reconstruction.score.problem import ScoreProblem
 
-__all__ = ["Diffusion", "Draws", "diffuse"]
+__all__ = ["Draws", "Kept", "Sampler", "State", "diffuse", "one_thread"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +26,13 @@ class Draws:
 
     Attributes:
         images: Shape (draws, X, Y, Z), float32.
+        steps: That it took.
+        resumed: Those that were read instead of made.
     """
 
     images: np.ndarray
+    steps: int = 0
+    resumed: int = 0
 
     @property
     def mean(self) -> np.ndarray:
@@ -44,43 +54,139 @@ class Draws:
         return out
 
 
-class Diffusion(Protocol):
+class Kept(Protocol):
+    """Where arrays are kept by name, so that a run goes on where it was stopped."""
+
+    def load(self, name: str) -> dict[str, np.ndarray] | None:
+        """Return arrays, or None if they are not there."""
+
+    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write arrays, in place of those of that name."""
+
+
+class State(Protocol):
+    """A chain between two steps: all that the rest of it depends on."""
+
+    @property
+    def done(self) -> int:
+        """Steps that are done."""
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """The image so far, to be looked at."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return it as arrays."""
+
+
+S = TypeVar("S", bound=State)
+
+
+class Sampler(Protocol[S]):
     """A sampler that goes from state to state."""
 
-    def begin(self, problem: ScoreProblem, draw: int) -> DiffusionState:
-        """Return the state of a draw before its first network call."""
+    def begin(self, problem: ScoreProblem, chain: int) -> S:
+        """Return the state of a chain before its first step."""
 
-    def advance(self, problem: ScoreProblem, state: DiffusionState) -> DiffusionState:
-        """Return the state after the next network call."""
+    def advance(self, problem: ScoreProblem, state: S) -> S:
+        """Return the state after the next step."""
+
+    def drawn(self, problem: ScoreProblem, state: S) -> np.ndarray | None:
+        """Return the draw that a state is, in the image's unit; None if it is on the way."""
+
+    def state(self, arrays: Mapping[str, np.ndarray]) -> S:
+        """Return the state that was written as arrays."""
 
 
 def diffuse(
-    sampler: Diffusion,
+    sampler: Sampler[S],
     problem: ScoreProblem,
-    draws: int,
+    chains: int,
     steps: int,
     progress: Progress,
-    watch: Watch | None,
+    watch: Watch | None = None,
+    *,
+    kept: Kept | None = None,
+    threads: int = 1,
 ) -> Draws:
-    """Make draws one after the other, each as if it were the only one.
+    """Run chains, each as if it were the only one; return their draws, chain after chain.
 
     Args:
         sampler: How.
         problem: What they share.
-        draws: How many.
-        steps: Network calls of a draw.
-        progress: Told of every network call.
-        watch: Told of the estimates of the first draw.
+        chains: How many.
+        steps: Of each.
+        progress: Told of every step.
+        watch: Told of the estimates of the first chain.
+        kept: Where states and draws are kept.
+        threads: Chains at a time; draws do not depend on it.
     """
-    progress.start("diffusion", draws * steps)
-    images = []
-    for draw in range(draws):
-        state = sampler.begin(problem, draw)
-        while state.step < steps:
-            state = sampler.advance(problem, state)
-            progress.advance()
-            if watch is not None and draw == 0:
-                watch(state.step, state.clean)
-        images.append(state.clean)
+    at_once, lock = min(max(threads, 1), chains), threading.Lock()
+    stop = threading.Event()
+    progress.start("diffusion", chains * steps)
+
+    def run(chain: int) -> tuple[list[np.ndarray], int]:
+        own = problem
+        if at_once > 1:
+            own = dataclasses.replace(problem, data=problem.data.alone(max(threads // at_once, 1)))
+        state, images = _found(sampler, chain, kept)
+        resumed = 0 if state is None else state.done
+        state = sampler.begin(own, chain) if state is None else state
+        with lock:
+            progress.advance(resumed)
+        while state.done < steps and not stop.is_set():
+            state = sampler.advance(own, state)
+            image = sampler.drawn(own, state)
+            if image is not None:
+                images.append(image)
+            if kept is not None:
+                if image is not None:
+                    kept.save(f"draw{chain}-{len(images)}", {"image": image})
+                number = np.array(len(images))
+                kept.save(f"state{chain}", {**state.arrays(), "draws": number})
+            with lock:
+                progress.advance()
+            if watch is not None and chain == 0:
+                watch(state.done, state.estimate)
+        return images, resumed
+
+    if at_once == 1:
+        found = [run(chain) for chain in range(chains)]
+    else:
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            futures = [pool.submit(run, chain) for chain in range(chains)]
+            try:
+                found = [future.result() for future in futures]
+            except BaseException:
+                stop.set()  # the others end with the step they are in
+                pool.shutdown(cancel_futures=True)
+                raise
     progress.finish()
-    return Draws(np.stack(images))
+    return Draws(
+        np.stack([image for images, _ in found for image in images]),
+        steps=chains * steps,
+        resumed=sum(resumed for _, resumed in found),
+    )
+
+
+def _found(sampler: Sampler[S], chain: int, kept: Kept | None) -> tuple[S | None, list[np.ndarray]]:
+    """Return the last state of a chain that was kept, and the draws before it."""
+    arrays = None if kept is None else kept.load(f"state{chain}")
+    if kept is None or arrays is None:
+        return None, []
+    drawn = [kept.load(f"draw{chain}-{n + 1}") for n in range(int(arrays["draws"]))]
+    images = [one["image"] for one in drawn if one is not None]
+    if len(images) < len(drawn):  # one was damaged
+        return None, []
+    return sampler.state(arrays), images
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Have networks compute in one thread a draw, so that bits do not depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -17,7 +17,9 @@ goes less far then.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +34,7 @@ from betaplus.reconstruction.checks import check_count, check_range
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Point
-from betaplus.reconstruction.score.draws import Draws
+from betaplus.reconstruction.score.draws import Draws, Kept, diffuse
 from betaplus.reconstruction.score.prior import ScoreInputs
 from betaplus.reconstruction.score.problem import ScoreProblem, score_problem
 
@@ -63,6 +65,34 @@ class GibbsState:
     angle: float
     accepted: float
 
+    @property
+    def done(self) -> int:
+        """Turns that are done."""
+        return self.turn
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """The last z."""
+        return self.z
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return it as arrays."""
+        return {
+            "numbers": np.array([self.chain, self.turn]),
+            "floats": np.array([self.angle, self.accepted, self.point.log_likelihood]),
+            "x": self.point.x, "gradient": self.point.gradient, "z": self.z,
+        }  # fmt: skip
+
+    @staticmethod
+    def of(arrays: Mapping[str, np.ndarray]) -> GibbsState:
+        """Return the state that was written as arrays."""
+        chain, turn = map(int, arrays["numbers"])
+        angle, accepted, likelihood = map(float, arrays["floats"])
+        point = Point(x=arrays["x"], log_likelihood=likelihood, gradient=arrays["gradient"])
+        return GibbsState(
+            chain=chain, turn=turn, point=point, z=arrays["z"], angle=angle, accepted=accepted
+        )
+
 
 class Gibbs:
     """Split Gibbs sampling.
@@ -78,6 +108,7 @@ class Gibbs:
 
         Attributes:
             draws: Images that are kept.
+            chains: Chains that they come from, as even as can be, each after turns of its own.
             thin: Turns for each of them.
             burn: Turns before; rho falls in the first half of them.
             inner: Network calls a turn.
@@ -94,6 +125,7 @@ class Gibbs:
         """
 
         draws: int = 16
+        chains: int = 1
         thin: int = 2
         burn: int = 20
         inner: int = 2
@@ -108,7 +140,7 @@ class Gibbs:
         slices: str = "axial"
 
         def __post_init__(self) -> None:
-            for name in ("draws", "thin", "inner", "moves", "kicks", "subsets", "passes"):
+            for name in ("draws", "chains", "thin", "inner", "moves", "kicks", "subsets", "passes"):
                 check_count(name, getattr(self, name))
             check_count("burn", self.burn, low=0)
             check_range("first", self.first, 1e-3, 1e3)
@@ -132,17 +164,17 @@ class Gibbs:
         share = min(2.0 * turn / s.burn, 1.0) if s.burn else 1.0
         return s.first ** (1.0 - share) * s.last**share / math.sqrt(problem.counts)
 
-    def begin(self, problem: ScoreProblem, counts: CoupledCounts, chain: int = 0) -> GibbsState:
+    def begin(self, problem: ScoreProblem, chain: int = 0) -> GibbsState:
         """Return the state of a chain before its first turn: the first image."""
+        counts = CoupledCounts(problem.data, problem.level)
         x = problem.first / np.float32(problem.level)
         return GibbsState(
             chain=chain, turn=0, point=counts.point(x), z=x, angle=self.settings.angle, accepted=1.0
         )
 
-    def advance(
-        self, problem: ScoreProblem, counts: CoupledCounts, state: GibbsState
-    ) -> GibbsState:
+    def advance(self, problem: ScoreProblem, state: GibbsState) -> GibbsState:
         """Return the state after the next turn."""
+        counts = CoupledCounts(problem.data, problem.level)
         s, rho = self.settings, self.rho(problem, state.turn)
         each = s.inner + s.moves
         z = self._prior(problem, state, rho, each * state.turn)
@@ -178,25 +210,33 @@ class Gibbs:
         start = torch.from_numpy(state.point.x)
         return np.asarray(sde_solver(denoised, levels, noises, start=start).numpy())
 
+    def drawn(self, problem: ScoreProblem, state: GibbsState) -> np.ndarray | None:
+        """Return z after every `thin` turns behind the first `burn`."""
+        s, after = self.settings, state.turn - self.settings.burn
+        if after <= 0 or after % s.thin:
+            return None
+        return np.maximum(state.z, 0.0) * np.float32(problem.level) * problem.data.mask
+
+    def state(self, arrays: Mapping[str, np.ndarray]) -> GibbsState:
+        """Return the state that was written as arrays."""
+        return GibbsState.of(arrays)
+
     def draws(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+        self,
+        data: Data,
+        start: np.ndarray | None,
+        progress: Progress,
+        watch: Watch | None = None,
+        kept: Kept | None = None,
     ) -> Draws:
-        """Return the draws of one chain; `watch` is told of z."""
+        """Return the draws of all chains; `watch` is told of z, in units of the level."""
         s, problem = self.settings, self.prepare(data, start)
-        counts = CoupledCounts(data, problem.level)
-        state, images = self.begin(problem, counts), []
-        progress.start("Gibbs", s.burn + s.draws * s.thin)
-        while state.turn < s.burn + s.draws * s.thin:
-            state = self.advance(problem, counts, state)
-            progress.advance()
-            image = np.maximum(state.z, 0.0) * np.float32(problem.level) * data.mask
-            if watch is not None:
-                watch(state.turn, image)
-            after = state.turn - s.burn
-            if after > 0 and after % s.thin == 0:
-                images.append(image)
-        progress.finish()
-        return Draws(np.stack(images))
+        chains = min(s.chains, s.draws)
+        turns = s.burn + -(-s.draws // chains) * s.thin
+        found = diffuse(
+            self, problem, chains, turns, progress, watch, kept=kept, threads=self.inputs.threads
+        )
+        return dataclasses.replace(found, images=found.images[: s.draws])
 
     def run(
         self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None

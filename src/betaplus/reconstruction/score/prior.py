@@ -15,7 +15,7 @@ from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.slice_denoiser import ORTHOGONAL
 from betaplus.generative.volume_denoiser import volume_denoiser
 
-__all__ = ["SLICES", "Denoise", "ScoreInputs", "denoise_on"]
+__all__ = ["SLICES", "Denoise", "ScoreInputs", "check_voxels", "denoise_on"]
 
 Denoise = Callable[[np.ndarray, float, int], np.ndarray]
 """(noisy, sigma, call) to the clean estimate, float32 (X, Y, Z) on the scanner's axes.
@@ -78,7 +78,7 @@ def denoise_on(prior: ImagePrior | Denoise, grid: ImageGrid, slices: str, thread
     if slices not in SLICES:
         raise UsageError(f"setting slices={slices}", f"expected {' or '.join(SLICES)}")
     turns = SLICES[slices] if prior.dimensions == 2 else (ORTHOGONAL,)
-    _check_voxels(prior, grid, turns)
+    check_voxels(prior, grid, turns)
     networks = [volume_denoiser(prior, axes=axes, threads=threads) for axes in turns]
     return _Turns(networks)
 
@@ -94,7 +94,18 @@ class _Turns:
         return np.ascontiguousarray(clean[0, 0].numpy()[::-1, ::-1, ::-1])
 
 
-def _check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...], ...]) -> None:
+def check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...], ...]) -> None:
+    """Refuse a grid whose voxels are not of a size that a prior knows.
+
+    Args:
+        prior: The prior.
+        grid: The grid.
+        turns: Axes across which slices are cut; where only transverse ones are, only edges across
+            count.
+
+    Raises:
+        InputError: If they are not.
+    """
     known = prior.bundle.config.validity.get("voxel size [mm]", [prior.voxel, prior.voxel])
     low, high = (float(edge) for edge in known)
     cut = {axis for axes in turns for axis in axes}

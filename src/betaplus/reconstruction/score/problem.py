@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,29 @@ class DiffusionState:
     subset: int
     x: np.ndarray
     clean: np.ndarray
+
+    @property
+    def done(self) -> int:
+        """Network calls that are done."""
+        return self.step
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """The last estimate."""
+        return self.clean
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return it as arrays."""
+        numbers = np.array([self.draw, self.step, self.subset])
+        return {"numbers": numbers, "x": self.x, "clean": self.clean}
+
+    @staticmethod
+    def of(arrays: Mapping[str, np.ndarray]) -> DiffusionState:
+        """Return the state that was written as arrays."""
+        draw, step, subset = map(int, arrays["numbers"])
+        return DiffusionState(
+            draw=draw, step=step, subset=subset, x=arrays["x"], clean=arrays["clean"]
+        )
 
 
 def score_problem(

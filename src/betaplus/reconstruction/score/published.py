@@ -19,12 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from betaplus.core.progress import Progress
 from betaplus.reconstruction.checks import check_count, check_range
 from betaplus.reconstruction.data import Data
-from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.data_steps import DataSteps
-from betaplus.reconstruction.score.draws import Draws, diffuse
+from betaplus.reconstruction.score.diffusion import Diffusion
 from betaplus.reconstruction.score.prior import ScoreInputs
 from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem, score_problem
 from betaplus.reconstruction.score.vp import network_noise, renoise, tweedie, vp_gammas
@@ -32,7 +30,7 @@ from betaplus.reconstruction.score.vp import network_noise, renoise, tweedie, vp
 __all__ = ["DdsPublished"]
 
 
-class DdsPublished:
+class DdsPublished(Diffusion):
     """Many small steps from noise.
 
     Args:
@@ -89,15 +87,16 @@ class DdsPublished:
         self.settings, self.inputs = settings or self.Settings(), inputs
         s = self.settings
         self.gammas = vp_gammas(s.steps, s.beta_min, s.beta_max, s.stop)
+        self.count, self.calls = s.draws, len(self.gammas)
 
     def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:
         """Return what all draws share; a first image serves as the scale alone."""
         return score_problem(data, self.inputs, start, gamma=self.settings.gamma)
 
-    def begin(self, problem: ScoreProblem, draw: int) -> DiffusionState:
+    def begin(self, problem: ScoreProblem, chain: int) -> DiffusionState:
         """Return the state of a draw before its first network call: noise."""
-        noise = problem.noise(draw, 0)
-        return DiffusionState(draw=draw, step=0, subset=0, x=noise, clean=problem.first)
+        noise = problem.noise(chain, 0)
+        return DiffusionState(draw=chain, step=0, subset=0, x=noise, clean=problem.first)
 
     def advance(self, problem: ScoreProblem, state: DiffusionState) -> DiffusionState:
         """Return the state after the next network call."""
@@ -127,16 +126,3 @@ class DdsPublished:
         return DiffusionState(
             draw=state.draw, step=state.step + 1, subset=state.subset + s.inner, x=x, clean=clean
         )
-
-    def draws(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
-    ) -> Draws:
-        """Return the draws."""
-        problem, steps = self.prepare(data, start), len(self.gammas)
-        return diffuse(self, problem, self.settings.draws, steps, progress, watch)
-
-    def run(
-        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
-    ) -> np.ndarray:
-        """Return the mean of the draws; see `Method.run`."""
-        return self.draws(data, start, progress, watch).mean

@@ -53,6 +53,8 @@ def reconstruct_report(path: str | Path, result: ReconstructResult) -> Path:
         ),
     )
     page.add_section("Image", gallery(_pictures(result)), _NOTE)
+    if result.sd is not None and result.variation is not None:
+        page.add_section("Spread of draws", gallery(_spread(result)), _SPREAD_NOTE)
     page.add_section("Settings", details("Run", field_list(run)))
     return page.write(path)
 
@@ -61,6 +63,31 @@ _NOTE = (
     "Voxels as they are, without smoothing; the colours end at the 99.5th percentile; the left of"
     " the picture is the left of a patient who lies head first and supine."
 )
+
+
+_SPREAD_NOTE = (
+    "Standard deviation over draws, and the same as a share of their mean (coefficient of"
+    " variation, where the mean is above a tenth of its largest value): what the counts and the"
+    " prior leave open, as far as the sampler is right."
+)
+_SEEN = 0.1  # of the largest value: below it a share of the mean says nothing
+
+
+def _spread(result: ReconstructResult) -> list:
+    """Return pictures of the spread of the frame with the most counts."""
+    assert result.sd is not None and result.variation is not None
+    mean, sd, share = (
+        np.asarray(array) for array in (result.image.data, result.sd, result.variation)
+    )
+    if mean.ndim == 4:
+        most = int(np.argmax(result.counts))
+        mean, sd, share = mean[..., most], sd[..., most], share[..., most]
+    affine = result.image.affine
+    seen = np.where(mean > _SEEN * np.quantile(mean, 0.995), share, 0.0)
+    return [
+        orthogonal_slices(sd, affine, "SD", result.image.unit),
+        orthogonal_slices(seen, affine, "Coefficient of variation", ""),
+    ]
 
 
 def _pictures(result: ReconstructResult) -> list:

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 from tests.physics.projector.cases import SMALL
 
 from betaplus.core.grid import ImageGrid
-from betaplus.core.progress import Silent
-from betaplus.pipeline.benchmark.reconstruct import run as benchmark
-from betaplus.pipeline.benchmark.reconstruct.cases import Candidate, Case, measures, trials
+from betaplus.pipeline.benchmark.reconstruct import bench
+from betaplus.pipeline.benchmark.reconstruct.bench import Plan, plan_of
+from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
+from betaplus.pipeline.benchmark.reconstruct.cases import Case, measures, trials
+from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
+from betaplus.pipeline.benchmark.reconstruct.table import paired, reconstruct_table
+from betaplus.pipeline.benchmark.shelf import Shelf
+from betaplus.pipeline.training.corpus import FIRST_TEST
 from betaplus.report.benchmark.reconstruct import reconstruct_figures
 from betaplus.simulation.raw.acquisition import simulate_counts
 from betaplus.simulation.raw.head import average, finer
 
-GRID = ImageGrid(shape=(20, 20, 8), voxel_size=(4.0, 4.0, 2.5))
+GRID = ImageGrid(shape=(14, 14, 8), voxel_size=(6.0, 6.0, 2.5))
 SMALLER = (
-    Candidate(name="OSEM and filter", method="osem", tried={}, passes=3, filters=(0.0, 6.0)),
-    Candidate(name="MAP-EM", method="map-em", tried={"beta": (0.0, 0.1)}, passes=2),
-    Candidate(name="RDP", method="svrg", tried={"beta": (0.02, 0.2)}, passes=2),
-)
+    Candidate(
+        name="OSEM and filter", method="osem", tried={}, passes=3, filters=(0.0, 6.0),
+        swept=("passes", (1, 3)),
+    ),
+    Candidate(
+        name="MAP-EM", method="map-em", tried={"beta": (0.0, 0.1)}, passes=2,
+        swept=("beta", (0.02,)),
+    ),
+    Candidate(
+        name="RDP", method="svrg", tried={"beta": (0.02, 0.2)}, passes=2,
+        swept=("beta", (0.02, 0.2)),
+    ),
+    Candidate(
+        name="dds", method="dds", tried={"weight": (0.3, 1.0)}, fixed={"draws": 2, "steps": 3},
+        prior="brain2d-coarse", swept=("weight", (1.0,)),
+    ),
+)  # fmt: skip
 
 
 def small_case(size: str, fraction: float, seed: int) -> Case:
@@ -36,15 +57,11 @@ def small_case(size: str, fraction: float, seed: int) -> Case:
 
 
 @pytest.fixture
-def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "CANDIDATES", SMALLER)
-    monkeypatch.setattr(benchmark, "make_case", small_case)
-    monkeypatch.setattr(benchmark, "_SUBSETS", {"small": 5, "full": 6})
-    monkeypatch.setattr(
-        benchmark,
-        "_SWEPT",
-        {"osem": ("passes", (1, 3)), "map-em": ("beta", (0.02,)), "svrg": ("beta", (0.02, 0.2))},
-    )
+def smaller(monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.setattr(bench, "make_case", small_case)
+    monkeypatch.setattr(bench, "SUBSETS", {"small": 5, "full": 6})
+    return Plan(candidates=SMALLER, realisations=12, draws=2, seeds=4, judged_on=(0, 1, 2),
+                tuned_on=(10, 11))  # fmt: skip
 
 
 def test_a_candidate_is_tried_with_all_its_settings() -> None:
@@ -74,15 +91,24 @@ def test_realisations_differ_and_come_back() -> None:
     assert abs(a.sum() - expected) < 6 * np.sqrt(expected)
 
 
-def test_methods_are_tuned_and_judged(smaller, tmp_path) -> None:
-    result = benchmark.benchmark_reconstruct(tmp_path, progress=Silent())
+def test_heads_are_of_no_training() -> None:
+    for quick in (False, True):
+        plan = plan_of(quick)
+        assert not set(plan.tuned_on) & set(plan.judged_on)
+        assert min(*plan.tuned_on, *plan.judged_on) >= FIRST_TEST
+
+
+def test_methods_are_tuned_and_judged(smaller: Plan, tmp_path: Path) -> None:
+    result = benchmark_reconstruct(tmp_path, plan=smaller)
     found = result["accuracy"]["0.01"]
     assert list(found) == [c.name for c in SMALLER]
-    assert [row["seed"] for row in found["MAP-EM"]["rows"]] == [0, 1, 2]
+    rows = found["MAP-EM"]["rows"]
+    assert [(row["seed"], row["draw"]) for row in rows] == [
+        (0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1),
+    ]  # fmt: skip
     assert set(result["accuracy"]) == {"1", "0.01"}
-    assert not set(result["tuned_on"]) & set(result["judged_on"])
-    cases = [small_case("small", 0.01, seed) for seed in result["tuned_on"]]
-    for candidate in SMALLER:  # tuned again, by hand
+    cases = [small_case("small", 0.01, seed) for seed in smaller.tuned_on]
+    for candidate in SMALLER[:3]:  # tuned again, by hand
         errors: dict[tuple, list[float]] = {}
         for case in cases:
             for trial in trials(candidate, case.data(5)):
@@ -99,10 +125,58 @@ def test_methods_are_tuned_and_judged(smaller, tmp_path) -> None:
     assert osem[1]["sd"] > osem[0]["sd"]  # noise grows with the passes
     rdp = result["bias_variance"]["methods"]["RDP"]["rows"]
     assert rdp[1]["sd"] < rdp[0]["sd"] and rdp[1]["bias"] > rdp[0]["bias"]
-    assert result["bias_variance"]["realisations"] == 20
+    assert result["bias_variance"]["realisations"] == 12
+    spread = result["spread"]["dds"]
+    assert spread["seeds"] == 4 and 0.0 <= spread["inside"]["50"] <= spread["inside"]["95"] <= 1.0
+    assert set(result["full"]["rows"]) == set(found)
+    assert (
+        0.0 < result["full"]["rows"]["dds"]["projector"] < result["full"]["rows"]["dds"]["seconds"]
+    )
 
     text = (tmp_path / "benchmark_reconstruct.md").read_text()
-    assert text == benchmark.reconstruct_table(result)
+    assert text == reconstruct_table(result)
     assert json.loads((tmp_path / "benchmark_reconstruct.json").read_text()) == result
     for path in reconstruct_figures(tmp_path, result):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_goes_on_with_what_is_not_there(
+    smaller: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = dataclasses.replace(
+        smaller, candidates=SMALLER[:1], full=False, realisations=2, fractions=(0.01,)
+    )
+    whole = benchmark_reconstruct(tmp_path, plan=plan)
+    folder = tmp_path / plan.folder
+    (lost,) = folder.glob("judged/*/0.01/1/1.json")
+    lost.unlink()
+    made: list[Path] = []
+    put = Shelf.put
+    monkeypatch.setattr(
+        Shelf, "put", lambda self, name, item: (made.append(self.path(name)), put(self, name, item))
+    )
+    again = benchmark_reconstruct(tmp_path, plan=plan)
+    assert made == [lost]
+    for result in (whole, again):
+        for found in result["accuracy"]["0.01"].values():
+            found.pop("seconds")
+            for row in found["rows"]:
+                row.pop("seconds")
+    assert whole == again
+
+
+def test_differences_are_over_heads() -> None:
+    """Student's interval of heads' means: scipy's, on those means."""
+    rng = np.random.default_rng(0)
+    rows = [
+        [{"seed": s, "draw": d, "NRMSE": float(rng.normal(20 + s, 1))} for s in range(5)
+         for d in range(3)]
+        for _ in range(2)
+    ]  # fmt: skip
+    mean, low, high = paired(*rows)
+    a, b = (np.array([row["NRMSE"] for row in one]).reshape(5, 3).mean(1) for one in rows)
+    known = ttest_rel(a, b).confidence_interval(0.95)
+    assert mean == pytest.approx((a - b).mean())
+    assert (low, high) == pytest.approx((known.low, known.high))
+    with pytest.raises(ValueError, match="same heads"):
+        paired(rows[0], rows[1][::-1])

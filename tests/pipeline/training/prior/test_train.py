@@ -114,3 +114,25 @@ def test_wrong_data_are_refused(tmp_path: Path, images: Path) -> None:
     with pytest.raises(InputError, match="NaN"):
         train_prior(tmp_path / "c", config=config, data=images)
     assert not (tmp_path / "c").exists()
+
+
+def test_it_starts_from_the_weights_of_another(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of no length leaves them as they are; what does not fit is refused."""
+    torch.set_num_threads(1)
+    first = train_prior(tmp_path / "first", config=_config(tmp_path, 4), data=images)
+    monkeypatch.setenv("BETAPLUS_BUNDLES", str(first.parent))
+    more = tmp_path / "more.toml"
+    text = CONFIG.format(steps=1).replace('"mine"', '"again"') + 'start = "mine"\n'
+    more.write_text(text + "learning_rate = 1e-12\n")
+    again = train_prior(tmp_path / "again", config=more, data=images)
+    one, two = (load_file(bundle / "model.safetensors") for bundle in (first, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    more.write_text(text.replace("[4, 8]", "[4, 12]"))
+    with pytest.raises(InputError, match="expected"):
+        train_prior(tmp_path / "other", config=more, data=images)
+    more.write_text(text.replace('start = "mine"', 'start = "nobody"'))
+    with pytest.raises(UsageError, match="prior-nobody"):
+        train_prior(tmp_path / "none", config=more, data=images)
+    assert not (tmp_path / "none").exists()

@@ -15,8 +15,9 @@ from betaplus.core.raw import Sinogram
 from betaplus.evaluation.images import nrmse, psnr, ssim
 from betaplus.physics.blur import GaussianBlur
 from betaplus.physics.randoms import randoms_from_delayeds
+from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
 from betaplus.reconstruction.data import SinogramData
-from betaplus.reconstruction.method import find_method
+from betaplus.reconstruction.method import SCORE_METHODS, find_any
 from betaplus.simulation.raw.acquisition import simulate_counts
 from betaplus.simulation.raw.activity import draw_subject
 from betaplus.simulation.raw.attenuation import mu_map
@@ -25,7 +26,7 @@ from betaplus.simulation.raw.draws import draw
 from betaplus.simulation.raw.head import average, finer, make_head
 from betaplus.simulation.raw.plan import make_plan
 
-__all__ = ["CANDIDATES", "Candidate", "Case", "Trial", "make_case", "measures", "trials"]
+__all__ = ["Case", "Trial", "make_case", "measures", "trials"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,49 +82,6 @@ def make_case(size: str, fraction: float, seed: int) -> Case:
     return Case(grid=plan.grid, truth=truth, mask=truth > 0.0, means=means, seed=seed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A method and what of it is tuned.
-
-    Attributes:
-        name: As in tables.
-        method: Name of the method.
-        tried: Setting to values; every combination is run, and every number of passes is judged.
-        passes: Passes at most.
-        filters: Full widths at half maximum that each image is filtered with [mm].
-    """
-
-    name: str
-    method: str
-    tried: Mapping[str, tuple[float, ...]]
-    passes: int
-    filters: tuple[float, ...] = (0.0,)
-
-
-CANDIDATES = (
-    Candidate(
-        name="OSEM and filter",
-        method="osem",
-        tried={},
-        passes=8,
-        filters=(0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
-    ),
-    Candidate(
-        name="MAP-EM, patch prior",
-        method="map-em",
-        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "delta": (0.05, 0.2, 1.0)},
-        passes=10,
-    ),
-    Candidate(
-        name="RDP (SVRG)",
-        method="svrg",
-        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "gamma": (0.5, 2.0)},
-        passes=10,
-    ),
-)
-"""In the order of the table."""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trial:
     """One image of a candidate.
@@ -153,6 +111,7 @@ def trials(
     settings: Mapping[str, float] | None = None,
     passes: int | None = None,
     filters: tuple[float, ...] | None = None,
+    seed: int = 0,
 ) -> Iterator[Trial]:
     """Yield the images of all combinations, or of one; pass by pass, or the last alone.
 
@@ -162,18 +121,22 @@ def trials(
         settings: The only combination.
         passes: The only number of passes.
         filters: The only filters.
+        seed: Of draws, where the method makes some.
     """
-    kind = find_method(candidate.method)
+    kind = find_any(candidate.method)
     values = itertools.product(*candidate.tried.values())
     combinations = [dict(zip(candidate.tried, v, strict=True)) for v in values]
     for combination in [dict(settings)] if settings is not None else combinations:
+        fixed = {**candidate.fixed, "subsets": len(data.order), **combination}
         seen: list[tuple[int, np.ndarray]] = []
-        method = kind(
-            kind.Settings(
-                iterations=passes or candidate.passes, subsets=len(data.order), **combination
-            )
-        )
-        method.run(data, None, Silent(), lambda n, x, seen=seen: seen.append((n, x.copy())))
+        if candidate.method in SCORE_METHODS:
+            from betaplus.reconstruction.score.prior import ScoreInputs
+
+            inputs = ScoreInputs(prior=candidate.load_prior(), seed=seed)
+            seen.append((0, kind(kind.Settings(**fixed), inputs).run(data, None, Silent())))
+        else:
+            method = kind(kind.Settings(iterations=passes or candidate.passes, **fixed))
+            method.run(data, None, Silent(), lambda n, x, seen=seen: seen.append((n, x.copy())))
         for n, image in seen if passes is None else seen[-1:]:
             for width in filters or candidate.filters:
                 blur = GaussianBlur(data.grid.shape, data.grid.voxel_size, width)

@@ -50,7 +50,7 @@ def _volumes(
     from betaplus.simulation.fields import sigma_of_fwhm
     from betaplus.simulation.static import draw_static, make_anatomy
 
-    phantom = make_anatomy(plan.anatomy, person, voxel=plan.voxel)
+    phantom = make_anatomy(plan.anatomy, person, voxel=plan.voxel, finer=plan.finer)
     for paint in paints:
         rng = generator(seed, item=person, draw=_DRAW + paint)
         tracer = plan.tracers[int(rng.integers(len(plan.tracers)))]

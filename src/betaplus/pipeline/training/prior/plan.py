@@ -10,7 +10,7 @@ from pathlib import Path
 from betaplus.core.errors import UsageError
 from betaplus.pipeline.training.settings_file import read_settings
 
-__all__ = ["COARSE", "PAIRS", "PRIORS", "PriorPlan", "read_plan"]
+__all__ = ["COARSE", "PAIRS", "PRIORS", "SHARP", "PriorPlan", "read_plan"]
 
 
 def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
@@ -28,6 +28,8 @@ class PriorPlan:
 
     Attributes:
         name: Of the bundle.
+        start: Name of the prior whose weights training starts from, of the same network; empty for
+            none.
         maps: ``static`` images, or ``patlak``: pairs of Ki and V0, each as its part of the last
             frame [SUV] (`betaplus.patlak.problem`).
         anatomy: ``brain`` or ``body``: what is simulated; for pairs also ``both``, every fourth
@@ -41,6 +43,7 @@ class PriorPlan:
         reach: Of its local value (`betaplus.generative.image_denoiser`) [voxels]; 0 for none.
         tracers: Simulated tracers, each as often as it is named.
         people: Simulated anatomies; one in 12 is for validation.
+        finer: Sub-voxels along an edge that vote for the label of a head's voxel; 1 is fastest.
         paints: Simulated scans of each, of different tracers and uptakes.
         sharpest: Smallest width of the resolution of an image [mm].
         bluntest: Largest.
@@ -66,6 +69,7 @@ class PriorPlan:
     """
 
     name: str = "brain2d"
+    start: str = ""
     maps: str = "static"
     anatomy: str = "brain"
     dimensions: int = 2
@@ -76,6 +80,7 @@ class PriorPlan:
     reach: int = 0
     tracers: tuple[str, ...] = ("FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride")
     people: int = 132
+    finer: int = 2
     paints: int = 6
     sharpest: float = 2.5
     bluntest: float = 8.0
@@ -105,7 +110,17 @@ class PriorPlan:
         _one_of("anatomy", self.anatomy, ("brain", "body", *mixed))
         _one_of("dimensions", self.dimensions, (2, 3))
         _one_of("unit", self.unit, ("uptake", "SUV"))
-        for name in ("edge", "paints", "pool", "blocks", "stem", "batch", "steps", "version"):
+        for name in (
+            "edge",
+            "paints",
+            "finer",
+            "pool",
+            "blocks",
+            "stem",
+            "batch",
+            "steps",
+            "version",
+        ):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
         _require(self.people >= 2, "people", self.people, "2 or more")
@@ -180,6 +195,30 @@ PRIORS = {
 }
 """The priors that ship, by name."""
 
+SHARP = {
+    "brain2d": dataclasses.replace(
+        PRIORS["brain2d"],
+        name="brain2d-sharp",
+        start="brain2d",
+        tracers=("FDG", "FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride"),
+        people=40,
+        finer=1,
+        sharpest=1.0,
+        bluntest=3.0,
+        softened=0.1,
+        softest=6.0,
+        sigma_mean=-0.7,
+        sigma_sd=1.0,
+        sigma_uniform=0.15,
+        batch=4,
+        steps=9000,
+        learning_rate=3e-4,
+        version=1,
+    ),
+}
+"""For models of counts that hold the scanner's resolution, by the name of the prior: its weights,
+trained on with images as sharp as the voxels."""
+
 COARSE = {
     "brain2d": dataclasses.replace(
         PRIORS["brain2d"],
@@ -223,14 +262,15 @@ def read_plan(name: str, path: Path | None) -> PriorPlan:
     """Return a prior's settings, with those in a TOML file put in their place.
 
     Args:
-        name: Of a prior in `PRIORS`, `COARSE` or `PAIRS`, from which the file departs.
+        name: Of a prior in `PRIORS`, `SHARP`, `COARSE` or `PAIRS`, from which the file departs.
         path: TOML with fields of `PriorPlan`; None for none.
 
     Raises:
         UsageError: If there is no prior of that name, or a value is out of range.
         InputError: If the file cannot be read, or a field is unknown or of the wrong type.
     """
-    known = PRIORS | {plan.name: plan for plan in COARSE.values()} | PAIRS
+    more = (*SHARP.values(), *COARSE.values())
+    known = PRIORS | {plan.name: plan for plan in more} | PAIRS
     if name not in known:
         raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(known)}")
     return read_settings(known[name], path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.progress import Progress, Silent
+from betaplus.generative.bundle import find_bundle
 from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 from betaplus.pipeline.training.prior.plan import PriorPlan, read_plan
 from betaplus.pipeline.training.prior.volumes import fill_corpus
@@ -52,8 +53,8 @@ def train_prior(
         The bundle.
 
     Raises:
-        UsageError: If the folder holds an earlier run and neither flag is given, or there are
-            images for a prior of pairs of maps.
+        UsageError: If the folder holds an earlier run and neither flag is given, there are images
+            for a prior of pairs of maps, or there is no prior to start from.
         InputError: If a file cannot be used.
     """
     out, progress = Path(out), progress or Silent()
@@ -65,6 +66,8 @@ def train_prior(
         )
     if data is not None and not data.is_dir():
         raise InputError(f"{data} is not a folder", "expected a folder of images")
+    if plan.start:
+        find_bundle("prior", plan.start)  # what is not there is told now
     refuse_earlier_run(out, plan.name, resume=resume, overwrite=overwrite)
     fill_corpus(
         out / "corpus", plan, data=data, unit=unit, overwrite=overwrite, seed=seed,
@@ -86,6 +89,7 @@ def _train(
     import torch
     from safetensors.torch import load_file
 
+    from betaplus.generative.bundle import load_bundle, load_into
     from betaplus.generative.image_denoiser import ImageDenoiser, NoiseLevels, denoising_loss
     from betaplus.generative.training import TrainingSettings, train
     from betaplus.generative.unet import UNetSize
@@ -109,6 +113,8 @@ def _train(
     )
     torch.manual_seed(seed)
     network = ImageDenoiser(size, plan.sd, plan.reach)
+    if plan.start:
+        load_into(network, load_bundle(find_bundle("prior", plan.start), "prior"))
     levels = NoiseLevels(
         low=plan.sigma_low, high=plan.sigma_high, mean=plan.sigma_mean, sd=plan.sigma_sd,
         uniform=plan.sigma_uniform,

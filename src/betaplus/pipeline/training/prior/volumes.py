@@ -49,6 +49,8 @@ def fill_corpus(
     record = {name: getattr(plan, name) for name in _FIELDS}
     if plan.maps != "static":
         record["maps"] = plan.maps
+    if plan.finer != 2:
+        record["finer"] = plan.finer
     record |= {"seed": seed, "own": data is not None, "total": total}
 
     def make() -> Iterator[int]:

@@ -1,0 +1,131 @@
+"""What the parts of the benchmark share: sizes, the head at hand, and the shelf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from betaplus.core.progress import Progress, Silent
+from betaplus.pipeline.benchmark.reconstruct.candidates import (
+    CANDIDATES,
+    QUICK,
+    Candidate,
+    quicker,
+)
+from betaplus.pipeline.benchmark.reconstruct.cases import Case, make_case
+from betaplus.pipeline.benchmark.result_files import read_arrays, write_arrays
+from betaplus.pipeline.benchmark.shelf import Shelf
+from betaplus.pipeline.training.corpus import FIRST_TEST
+from betaplus.reconstruction.data import SinogramData
+
+__all__ = ["LOW", "SUBSETS", "Bench", "Plan", "plan_of"]
+
+LOW = 0.01
+"""Share of the counts at which most is measured."""
+
+SUBSETS = {"small": 18, "full": 21}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is done. Heads are those that no prior was trained on.
+
+    Attributes:
+        quick: Whether it is too little to judge by.
+        fractions: Shares of the counts.
+        tuned_on: Seeds of heads.
+        judged_on: Seeds of others.
+        draws: Of the counts of each of them, at `LOW`; elsewhere one.
+        realisations: For bias and SD.
+        seeds: Draws of an image whose spread is measured.
+        full: Whether to run the mMR as well.
+        candidates: Methods.
+    """
+
+    quick: bool = False
+    fractions: tuple[float, ...] = (1.0, LOW)
+    tuned_on: tuple[int, ...] = (FIRST_TEST + 100, FIRST_TEST + 101)
+    judged_on: tuple[int, ...] = tuple(range(FIRST_TEST, FIRST_TEST + 6))
+    draws: int = 5
+    realisations: int = 20
+    seeds: int = 25
+    full: bool = True
+    candidates: tuple[Candidate, ...] = CANDIDATES
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of items: those of different plans do not mix."""
+        return "reconstruct_items" + "_quick" * self.quick
+
+    def candidate(self, name: str) -> Candidate:
+        """Return a method by its name."""
+        return next(c for c in self.candidates if c.name == name)
+
+
+def plan_of(quick: bool, full: bool = True) -> Plan:
+    """Return the plan of a run."""
+    if not quick:
+        return Plan(full=full)
+    whole = Plan()
+    return Plan(
+        quick=True, fractions=(LOW,), tuned_on=whole.tuned_on[:1], judged_on=whole.judged_on[:1],
+        draws=1, realisations=2, seeds=3, full=False,
+        candidates=tuple(quicker(c) for c in CANDIDATES if c.method in QUICK),
+    )  # fmt: skip
+
+
+@dataclass(eq=False)
+class Bench:
+    """A plan in a folder, with the head at hand.
+
+    Attributes:
+        plan: How much is done.
+        shelf: Where items go.
+        progress: What to report to.
+    """
+
+    plan: Plan
+    shelf: Shelf
+    progress: Progress = field(default_factory=Silent)
+    _case: tuple[Any, ...] = ()
+    _data: tuple[Any, ...] = ()
+
+    @classmethod
+    def at(cls, out: Path, plan: Plan, progress: Progress | None = None) -> Bench:
+        """Return the bench of a folder."""
+        return cls(plan, Shelf(out / plan.folder), progress or Silent())
+
+    def case(self, size: str, fraction: float, seed: int) -> Case:
+        """Return a head; the last one is kept."""
+        key = (size, fraction, seed)
+        if self._case[:3] != key:
+            self._case = (*key, make_case(size, fraction, seed))
+        case: Case = self._case[3]
+        return case
+
+    def data(self, size: str, fraction: float, seed: int, draw: int = 0) -> SinogramData:
+        """Return a draw of its counts, with its sensitivity; the last one is kept."""
+        key = (size, fraction, seed, draw)
+        if self._data[:4] != key:
+            found = self.case(size, fraction, seed).data(SUBSETS[size], draw)
+            _ = found.sensitivity, found.mask  # shared by all methods
+            self._data = (*key, found)
+        data: SinogramData = self._data[4]
+        return data
+
+    def keep(self, name: str, image: np.ndarray) -> None:
+        """Keep an image for the figures."""
+        path = self._image(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, {"image": image.astype(np.float32)})
+
+    def images(self, names: list[str]) -> dict[str, np.ndarray]:
+        """Return those that were kept, of some names."""
+        found = {name: read_arrays(self._image(name)) for name in names}
+        return {name: arrays["image"] for name, arrays in found.items() if arrays}
+
+    def _image(self, name: str) -> Path:
+        return self.shelf.folder / "images" / f"{name.replace('/', '_')}.npz"

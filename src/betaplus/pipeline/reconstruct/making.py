@@ -1,0 +1,90 @@
+"""The frames of a run, made or read from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from betaplus.core.progress import Progress
+from betaplus.engine import Journal
+from betaplus.engine.plan import Block
+from betaplus.pipeline.reconstruct.choice import Chosen
+from betaplus.reconstruction.frames import FrameReconstructor
+
+__all__ = ["Made", "make_frames"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Made:
+    """Frames that were made.
+
+    Attributes:
+        images: Shape (X, Y, Z, T).
+        sd: Over draws, likewise; None for one draw, or none.
+        variation: The same over the mean.
+        blocks: Pieces of work: frames, or steps of all draws.
+        resumed: How many of them were read.
+    """
+
+    images: np.ndarray
+    sd: np.ndarray | None
+    variation: np.ndarray | None
+    blocks: int
+    resumed: int
+
+
+def make_frames(
+    frames: FrameReconstructor, chosen: Chosen, journal: Journal, seed: int, progress: Progress
+) -> Made:
+    """Make frame after frame, each with its journal.
+
+    Of methods with a score model every step is kept, so that a frame goes on in its middle.
+    """
+    found: list[dict[str, np.ndarray]] = []
+    blocks = resumed = 0
+    for n in range(frames.scan.n_frames):
+        part = (slice(n, n + 1),)
+        block = Block(n, part, part, seed)
+        read = journal.load(block)
+        arrays = read
+        if arrays is None and chosen.score is None:
+            arrays = {"image": frames.frame(n, progress)}
+        elif arrays is None:
+            draws = frames.draws(n, progress, _Steps(journal, block))
+            arrays = {"image": draws.mean, "steps": np.array(draws.steps)}
+            if chosen.samples > 1:
+                arrays |= {"std": draws.sd, "cv": draws.variation}
+            resumed += draws.resumed
+        if read is None:
+            journal.save(block, arrays)
+        steps = int(arrays["steps"]) if "steps" in arrays else 1
+        blocks += steps
+        resumed += steps if read is not None else 0
+        found.append(arrays)
+    stats = {
+        name: np.stack([one[name] for one in found], axis=-1)
+        for name in ("image", "std", "cv")
+        if name in found[0]
+    }
+    return Made(
+        images=stats["image"], sd=stats.get("std"), variation=stats.get("cv"), blocks=blocks,
+        resumed=resumed,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Arrays of a frame in the journal, by name."""
+
+    journal: Journal
+    block: Block
+
+    def load(self, name: str) -> dict[str, np.ndarray] | None:
+        """Return arrays, or None if they are not there."""
+        return self.journal.load(self.block, name)
+
+    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write arrays, in place of those of that name."""
+        self.journal.save(self.block, dict(arrays), name)

@@ -1,0 +1,72 @@
+"""What samplers from noise to an image have in common: each draw is a chain of network calls."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from betaplus.core.progress import Progress
+from betaplus.reconstruction.data import Data
+from betaplus.reconstruction.method import Watch
+from betaplus.reconstruction.score.draws import Draws, Kept, diffuse
+from betaplus.reconstruction.score.prior import ScoreInputs
+from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem
+
+__all__ = ["Diffusion"]
+
+
+class Diffusion(ABC):
+    """Draws that end where the noise does.
+
+    Attributes:
+        inputs: The prior and the like.
+        count: Draws.
+        calls: Network calls of each.
+    """
+
+    inputs: ScoreInputs
+    count: int
+    calls: int
+
+    @abstractmethod
+    def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:
+        """Return what all draws share."""
+
+    @abstractmethod
+    def begin(self, problem: ScoreProblem, chain: int) -> DiffusionState:
+        """Return the state of a draw before its first network call."""
+
+    @abstractmethod
+    def advance(self, problem: ScoreProblem, state: DiffusionState) -> DiffusionState:
+        """Return the state after the next network call."""
+
+    def drawn(self, problem: ScoreProblem, state: DiffusionState) -> np.ndarray | None:
+        """Return the last estimate, when all calls are done."""
+        return state.clean if state.step == self.calls else None
+
+    def state(self, arrays: Mapping[str, np.ndarray]) -> DiffusionState:
+        """Return the state that was written as arrays."""
+        return DiffusionState.of(arrays)
+
+    def draws(
+        self,
+        data: Data,
+        start: np.ndarray | None,
+        progress: Progress,
+        watch: Watch | None = None,
+        kept: Kept | None = None,
+    ) -> Draws:
+        """Return the draws; see `ScoreMethod.draws`."""
+        problem = self.prepare(data, start)
+        return diffuse(
+            self, problem, self.count, self.calls, progress, watch, kept=kept,
+            threads=self.inputs.threads,
+        )  # fmt: skip
+
+    def run(
+        self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None
+    ) -> np.ndarray:
+        """Return the mean of the draws; see `Method.run`."""
+        return self.draws(data, start, progress, watch).mean
