@@ -8,6 +8,7 @@ import typer
 
 from betaplus.cli.console import console
 from betaplus.cli.options import Out, Overwrite, Quiet, Seed
+from betaplus.cli.simulate_bids import bids
 from betaplus.cli.simulate_pairs import pairs
 from betaplus.cli.telling import tell
 
@@ -16,6 +17,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Simulate measurements, with the truth beside them.")
 
 app.command()(pairs)
+app.command()(bids)
 
 Tracer = Annotated[str, typer.Option(help="FDG or PBR28.")]
 Dose = Annotated[float, typer.Option(help="Fraction of the counts that is kept.")]
