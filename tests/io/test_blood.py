@@ -104,8 +104,9 @@ def test_missing_file(tmp_path):
 
 def test_units_are_made_one(tmp_path):
     fields = fields_with(whole_blood_radioactivity={"Units": "Bq/mL"})
-    blood = load_blood(write(tmp_path, ROWS, fields))
-    assert blood.unit == "kBq/mL" and blood.whole_blood[1] == pytest.approx(0.08, rel=1e-15)
+    rows = ROWS.replace("\t80\t", "\t80000\t").replace("4\t3\t", "4\t3000\t")
+    blood = load_blood(write(tmp_path, rows, fields))
+    assert blood.unit == "kBq/mL" and blood.whole_blood[1] == pytest.approx(80, rel=1e-15)
     assert "blood in kBq/mL and Bq/mL converted to kBq/mL" in blood.remarks
 
 

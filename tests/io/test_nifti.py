@@ -145,7 +145,7 @@ def broken(tmp_path, kind):
     [
         ("missing", "does not exist"),
         ("text", "not a readable NIfTI"),
-        ("not gzip", "not a readable NIfTI"),
+        ("not gzip", "damaged gzip file"),
         ("empty", "not a readable NIfTI"),
         ("header cut", "not a readable NIfTI"),
         ("bad type", "not a readable NIfTI"),

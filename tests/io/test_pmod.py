@@ -81,7 +81,7 @@ def test_written_curves_come_back_bit_equal(tmp_path_factory, first, steps, seed
     table = TacTable(values=values, frames=frames, unit=unit, names=("a b", "c"), tracer=None)
     path = tmp_path_factory.mktemp("t") / "x.tac"
     write_pmod_tacs(path, table)
-    again = load_pmod_tacs(path, radionuclide="Rb82", decay_corrected_to="none")
+    again = load_pmod_tacs(path, radionuclide="I124", decay_corrected_to="none")
     assert again.frames == frames and again.unit == unit and again.names == table.names
     np.testing.assert_array_equal(again.values, values)
 

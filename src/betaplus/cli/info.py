@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from betaplus.cli.options import DecayCorrectedTo, Radionuclide, Unit
+from betaplus.core.errors import visible
 
 __all__ = ["info"]
 
@@ -35,13 +36,13 @@ def info(
     rows = list(_rows(about))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        typer.echo(f"{name:<{width}}  {value}")
+        typer.echo(visible(f"{name:<{width}}  {value}"))
     if not problems:
         typer.echo("\nNothing wrong found.")
         return
     typer.echo("")
     for problem in sorted(problems, key=lambda p: p["level"] != "error"):
-        typer.echo(f"{problem['level']:<6}  {problem['text']}")
+        typer.echo(visible(f"{problem['level']:<6}  {problem['text']}"))
 
 
 def _rows(about: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

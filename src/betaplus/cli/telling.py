@@ -9,6 +9,8 @@ from typing import Protocol
 
 import typer
 
+from betaplus.core.errors import visible
+
 __all__ = ["command_line", "tell", "tell_run"]
 
 
@@ -26,7 +28,7 @@ def tell(lines: Iterable[object], quiet: bool) -> None:
     """Print lines, unless it is to be quiet."""
     if not quiet:
         for line in lines:
-            typer.echo(line)
+            typer.echo(visible(str(line)))
 
 
 def tell_run(run: _Run | None, out: Path, quiet: bool) -> None:

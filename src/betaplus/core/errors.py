@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["BetaplusError", "InputError", "OutputError", "UsageError"]
+__all__ = [
+    "BetaplusError",
+    "InputError",
+    "OutputError",
+    "UsageError",
+    "WorkerError",
+    "printable",
+    "visible",
+]
+
+_LONGEST = 2000  # characters of a message
 
 
 class BetaplusError(Exception):
@@ -19,7 +29,7 @@ class BetaplusError(Exception):
         self.expected = expected
         self.todo = todo
         parts = [part.rstrip(".;, ") for part in (found, expected, todo) if part]
-        super().__init__(" ".join("; ".join(parts).split()))
+        super().__init__(printable("; ".join(parts)))
 
 
 class InputError(BetaplusError):
@@ -32,3 +42,25 @@ class UsageError(BetaplusError):
 
 class OutputError(BetaplusError):
     """An output that exists already or cannot be written."""
+
+
+class WorkerError(BetaplusError):
+    """Workers that were lost, or cannot do the work; what they have finished is kept."""
+
+
+def printable(text: str) -> str:
+    """Return a text as one line without control characters, which a file could send to a terminal.
+
+    Of a very long one the beginning and the end are kept.
+    """
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+    return visible(line)
+
+
+def visible(text: str) -> str:
+    """Return a text with a question mark for every control character but line ends."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

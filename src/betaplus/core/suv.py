@@ -38,6 +38,7 @@ SUV_UNITS: Mapping[SuvType, str] = {"SUVbw": "g/mL", "SUL": "g/mL", "SUVbsa": "c
 
 _LEAST_DOSE = 3e4  # Bq/kg, nominal: below lies a dose in kBq or MBq, not one that was imaged
 _LARGEST_DOSE = 2e10  # Bq, nominal
+_MOST_DOSE = 3e9  # Bq/kg, nominal: a mouse is given up to about 1e9
 _WEIGHTS = (0.01, 500.0)  # kg, nominal: from a mouse on
 _HEIGHTS = (0.25, 2.6)  # m, nominal
 _HALF_LIVES = 20.0  # of decay before the scan: nothing is left to image
@@ -191,6 +192,13 @@ def _decayed_dose(basis: SuvBasis) -> float:
         )
     if dose > _LARGEST_DOSE:
         raise basis.fault("dose", f"is {dose:g} Bq", f"expected at most {_LARGEST_DOSE:g} Bq")
+    if dose > _MOST_DOSE * weight:
+        raise basis.fault(
+            "weight",
+            f"is {weight:g} kg for a dose of {dose:g} Bq",
+            "expected the body weight in kg and the dose in Bq",
+            "correct the one that is wrong",
+        )
     elapsed = basis.need("elapsed", "expected the time of administration")
     if elapsed == 0.0:
         return dose

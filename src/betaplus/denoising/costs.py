@@ -9,9 +9,9 @@ from betaplus.core.image import PetImage
 from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.method import SAMPLED
 from betaplus.denoising.resample import Resampler
-from betaplus.engine import MemoryPlan, memory_plan
+from betaplus.engine import Choice, MemoryPlan, memory_plan
 
-__all__ = ["plan_memory"]
+__all__ = ["MOST_PIECES", "plan_memory"]
 
 # Bytes, measured on volumes of 5 to 30 million voxels and rounded up.
 _PROGRAM = 600 << 20
@@ -26,7 +26,12 @@ _TILE = 150  # a voxel of a tile: what the network sees
 _FEATURE = 24  # a block of voxels of a tile that the stem takes together, and a channel
 _BESIDE = 90  # a voxel of the grid: the mean and what draws are shown beside it, for all of them
 _DRAW = 50  # a voxel of the grid and a draw at work
-_MOST_PIECES = 32  # that are thought of at a time
+_SPAWNED = 600 << 20  # a worker process with torch
+_SEEN = 116  # a voxel of a tile, of what is sent to a process
+_SENT = 4  # copies of it on the way, and waiting, for every worker
+
+MOST_PIECES = 32
+"""Pieces that are thought of at a time, and so the most workers."""
 
 
 def plan_memory(
@@ -37,6 +42,7 @@ def plan_memory(
     denoiser: TrainedDenoiser | None,
     workers: int,
     limit: int | None,
+    engine: Choice,
 ) -> MemoryPlan:
     """Return how many pieces may be at work, so that a run stays within a limit.
 
@@ -48,6 +54,7 @@ def plan_memory(
         denoiser: The network, or None.
         workers: Pieces to have at work.
         limit: [bytes], or None.
+        engine: What they run in.
 
     Raises:
         UsageError: If one worker does not fit.
@@ -68,6 +75,19 @@ def plan_memory(
             piece += _DRAW * cells
         else:
             fixed += 4 * _PIECE * cells  # tiles overlap
+    worker = 0
+    if engine.apart:
+        sent = _FILTER * voxels if denoiser is None else _SEEN * min(settings.tile**3, cells)
+        if engine.here:
+            worker = _SPAWNED + (fixed if method in SAMPLED else 0) + _SENT * sent
+        else:
+            piece, worker = 0, _SENT * sent
     return memory_plan(
-        piece, _MOST_PIECES, workers, limit, microbatch=1, fixed_bytes=_PROGRAM + fixed
+        piece,
+        MOST_PIECES,
+        workers,
+        limit,
+        microbatch=1,
+        fixed_bytes=_PROGRAM + fixed,
+        worker_bytes=worker,
     )

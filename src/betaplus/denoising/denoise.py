@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +76,7 @@ def denoise(
         mask: Voxels to denoise, shape (X, Y, Z); outside it the output is 0. All if None.
         dose: Activity administered [Bq], where the sidecar does not say.
         weight: Of the body [kg], likewise.
-        engine: ``threads`` or ``inline``.
+        engine: One of `betaplus.engine.ENGINES`.
         workers: Pieces of a frame at work at a time; the cores available if None.
         max_memory: Bound on memory [bytes], without the image and the result.
         progress: What to report to.
@@ -106,15 +107,16 @@ def denoise(
     mean = np.empty(image.shape, np.float32)
     std: np.ndarray | None = None
     remarks, noise, guard = list(frames.remarks), [], []
-    for t, _, found in frames.frames(progress=progress):
-        at = (..., t) if mean.ndim == 4 else (...,)
-        mean[at] = found.mean
-        if found.std is not None:
-            std = np.zeros_like(mean) if std is None else std
-            std[at] = found.std
-        remarks += frames.said(found.about, f"frame {t + 1}" if mean.ndim == 4 else "")
-        noise.append(found.about["noise"])
-        guard.append(found.about["guard"])
+    with contextlib.closing(frames.frames(progress=progress)) as each:
+        for t, _, found in each:
+            at = (..., t) if mean.ndim == 4 else (...,)
+            mean[at] = found.mean
+            if found.std is not None:
+                std = np.zeros_like(mean) if std is None else std
+                std[at] = found.std
+            remarks += frames.said(found.about, f"frame {t + 1}" if mean.ndim == 4 else "")
+            noise.append(found.about["noise"])
+            guard.append(found.about["guard"])
     remarks = list(dict.fromkeys([*image.remarks, *remarks]))
     denoised = replace(image, data=mean, remarks=tuple(remarks))
     return DenoiseResult(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from betaplus.core.errors import InputError
+from betaplus.core.errors import InputError, UsageError
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
 from betaplus.denoising.bundle import TrainedDenoiser, load_denoiser
 from betaplus.denoising.classical import GRID
-from betaplus.denoising.costs import plan_memory
+from betaplus.denoising.costs import MOST_PIECES, plan_memory
 from betaplus.denoising.device import find_device
 from betaplus.denoising.guard import guard
 from betaplus.denoising.level import noise_level
@@ -28,7 +29,15 @@ from betaplus.denoising.resample import Resampler, check_voxels
 from betaplus.denoising.validity import image_remarks, noise_remarks
 from betaplus.denoising.volume import Volume
 from betaplus.denoising.voxels import check_values, volumes
-from betaplus.engine import Block, Journal, MemoryPlan, default_workers, run
+from betaplus.engine import (
+    Block,
+    Journal,
+    MemoryPlan,
+    Workers,
+    default_workers,
+    open_engine,
+    run,
+)
 from betaplus.generative.tiling import plan_tiles
 from betaplus.io.suv import SuvConversion, suv_conversion
 
@@ -82,7 +91,7 @@ class FrameDenoiser:
         mask: Voxels to denoise, shape (X, Y, Z); outside it the output is 0.
         dose: Activity administered [Bq], where the sidecar does not say.
         weight: Of the body [kg], likewise.
-        engine: ``threads`` or ``inline``.
+        engine: One of `betaplus.engine.ENGINES`.
         workers: Pieces at work at a time; the cores available if None, one on a GPU.
         max_memory: Bound on the run [bytes].
         ranks: Processes that share the pieces of every frame; None for this one alone.
@@ -116,14 +125,20 @@ class FrameDenoiser:
         self.ranks, here = ranks, ranks.here if ranks is not None else 1
         self.method, self.seed, self.dose_fraction = method, seed, dose_fraction
         self.settings = method_settings(kind, method, dict(settings or {}), samples)
-        check_options(method, dose_fraction, bundle, engine, workers)
         learned = method in LEARNED
+        self.device = find_device(device) if learned else "cpu"
+        choice = check_options(method, dose_fraction, bundle, engine, workers, self.device)
+        if choice.apart and ranks is not None and ranks.several:
+            raise UsageError(
+                f"--engine {engine} under torchrun",
+                "expected threads or inline",
+                "give one of both",
+            )
         # Voxels that no network stands for are no matter to a filter, a single slice is.
         check_voxels(image.voxel_size if learned else (1.0, 1.0, 1.0), image.shape[:3])
         if mask is not None and mask.shape != image.shape[:3]:
             raise InputError(f"mask {mask.shape} and image {image.shape[:3]}", "expected one grid")
         self.mask, self.engine = mask, engine
-        self.device = find_device(device) if learned else "cpu"
         self.conversion: SuvConversion = suv_conversion(image, "SUVbw", dose=dose, weight=weight)
         self.denoiser: TrainedDenoiser | None = None
         if learned:
@@ -135,10 +150,11 @@ class FrameDenoiser:
         self.image = image
         if self.denoiser is not None:
             self._check_tiles(self.denoiser)
-        asked = workers or (max(1, default_workers() // here) if self.device == "cpu" else 1)
+        cores = max(1, default_workers() // here) if choice.here else MOST_PIECES
+        asked = workers or (cores if self.device == "cpu" else 1)
         limit = None if max_memory is None else max_memory // here
         self.memory: MemoryPlan = plan_memory(
-            image, self.grid, method, self.settings, self.denoiser, asked, limit
+            image, self.grid, method, self.settings, self.denoiser, asked, limit, choice
         )
         self.remarks = list(self.conversion.remarks)
         if self.denoiser is not None:
@@ -176,15 +192,16 @@ class FrameDenoiser:
 
     def frames(
         self, journal: Journal | None = None, progress: Progress | None = None
-    ) -> Iterator[tuple[int, np.ndarray, FrameResult]]:
+    ) -> Generator[tuple[int, np.ndarray, FrameResult], None, None]:
         """Yield (index, noisy voxels, result) of each frame; one is in memory at a time.
 
         Args:
             journal: Where finished pieces and frames are kept and found.
             progress: What to report to.
         """
-        for t, raw in volumes(self.image):
-            yield t, raw, self.frame(t, raw, journal, progress)
+        with open_engine(self.engine, self.memory.workers, progress) as engine:
+            for t, raw in volumes(self.image):
+                yield t, raw, self.frame(t, raw, journal, progress, engine)
 
     def frame(
         self,
@@ -192,6 +209,7 @@ class FrameDenoiser:
         raw: np.ndarray,
         journal: Journal | None = None,
         progress: Progress | None = None,
+        engine: str | Executor | None = None,
     ) -> FrameResult:
         """Denoise one frame.
 
@@ -200,6 +218,7 @@ class FrameDenoiser:
             raw: Its voxels, shape (X, Y, Z) float32, C-contiguous.
             journal: As for `frames`.
             progress: Likewise.
+            engine: From `betaplus.engine.open_engine`; by default one is started for the frame.
         """
         block = self._block(t)
         earlier = journal.load(block, _VOLUME) if journal is not None else None
@@ -213,7 +232,7 @@ class FrameDenoiser:
                 resumed=blocks,
             )  # fmt: skip
         with _one_thread():
-            result = self._compute(t, raw, journal, progress or Silent())
+            result = self._compute(t, raw, journal, progress or Silent(), engine or self.engine)
         if result is None:
             raise ValueError("a process that assists has no result: see `assist`")
         if journal is not None:
@@ -231,7 +250,7 @@ class FrameDenoiser:
         for t, raw in volumes(self.image):
             if not self.ranks.first_says():
                 with _one_thread():
-                    self._compute(t, raw, None, Silent())
+                    self._compute(t, raw, None, Silent(), self.engine)
 
     def stored(self, t: int, journal: Journal) -> dict[str, np.ndarray]:
         """Return ``mean`` and ``std`` of a finished frame from the journal.
@@ -266,14 +285,20 @@ class FrameDenoiser:
         return Block(t, part, part, self.seed)
 
     def _compute(
-        self, t: int, raw: np.ndarray, journal: Journal | None, progress: Progress
+        self,
+        t: int,
+        raw: np.ndarray,
+        journal: Journal | None,
+        progress: Progress,
+        engine: str | Executor,
     ) -> FrameResult | None:
         if not raw.any():
             return self._left(raw, "is 0 everywhere")
         factors = self.conversion.factor
         factor = float(factors[t] if factors.ndim else factors)
         volume = self._volume(t, raw if factor == 1.0 else raw * np.float32(factor))
-        volume.prepare(self.method in LEARNED)
+        if not (isinstance(engine, Workers) and self.method in SAMPLED):  # they prepare theirs
+            volume.prepare(self.method in LEARNED)
         if self.method in LEARNED and volume.noise.none:
             if len(self.image.shape) == 3:
                 name = self.image.source.name if self.image.source else "the image"
@@ -289,8 +314,9 @@ class FrameDenoiser:
         running = run(
             plan if self.ranks is None else self.ranks.share(plan, journal, stage),
             _piece,
-            (self._method, volume),
-            executor=self.engine,
+            (self._method, self._method.shared(volume)),
+            read=lambda block: (self._method.part(volume, block.index),),
+            executor=engine,
             workers=self.memory.workers,
             journal=journal,
             progress=progress,
@@ -381,10 +407,10 @@ def _alarm(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _piece(block: Block, context: tuple[Method, Volume]) -> dict[str, np.ndarray]:
-    method, volume = context
+def _piece(block: Block, context: tuple[Method, Any], part: Any) -> dict[str, np.ndarray]:
+    method, shared = context
     torch.set_num_threads(1)
-    return {"piece": np.ascontiguousarray(method.compute(volume, block.index))}
+    return {"piece": np.ascontiguousarray(method.work(shared, part))}
 
 
 @contextlib.contextmanager

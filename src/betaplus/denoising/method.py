@@ -66,8 +66,17 @@ class Method(Protocol):
     def pieces(self, volume: Volume) -> int:
         """Return the number of pieces."""
 
+    def shared(self, volume: Volume) -> Any:
+        """Return what all pieces of a volume need; it goes to every worker once."""
+
+    def part(self, volume: Volume, index: int) -> Any:
+        """Return what one piece needs besides; it goes to the worker that computes it."""
+
+    def work(self, shared: Any, part: Any) -> np.ndarray:
+        """Compute a piece from both."""
+
     def compute(self, volume: Volume, index: int) -> np.ndarray:
-        """Compute a piece."""
+        """Compute a piece where the volume is at hand: `work` on `shared` and `part`."""
 
     def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
         """Put the pieces together, which come in order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from betaplus.denoising.bundle import TrainedDenoiser
 from betaplus.denoising.inputs import Shown
@@ -59,9 +60,22 @@ class Mmse:
 
     def compute(self, volume: Volume, index: int) -> np.ndarray:
         """Return z on a tile, shape (1, 1, *tile) float32."""
-        device, shown, plan = self.denoiser.device, volume.shown, self._plan(volume)
-        tile = Shown(images=plan.cut(shown.images, index), basis=plan.cut(shown.basis, index))
-        return self.denoiser.mean(tile.to(device), volume.told.to(device)).cpu().numpy()
+        return self.work(self.shared(volume), self.part(volume, index))
+
+    def shared(self, volume: Volume) -> Tensor:
+        """Return what the network is told."""
+        return volume.told
+
+    def part(self, volume: Volume, index: int) -> Shown:
+        """Return what the network sees of a tile, in memory of its own."""
+        shown, plan = volume.shown, self._plan(volume)
+        images, basis = (plan.cut(x, index).contiguous() for x in (shown.images, shown.basis))
+        return Shown(images=images, basis=basis)
+
+    def work(self, shared: Tensor, part: Shown) -> np.ndarray:
+        """Return z on a tile, from what the network is told and what it sees."""
+        device = self.denoiser.device
+        return self.denoiser.mean(part.to(device), shared.to(device)).cpu().numpy()
 
     def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
         """Return the denoised volume."""

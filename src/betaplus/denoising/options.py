@@ -9,10 +9,9 @@ from typing import Any
 from betaplus.core.errors import UsageError
 from betaplus.core.settings import make_settings
 from betaplus.denoising.method import LEARNED, SAMPLED
+from betaplus.engine import Choice, check_engine
 
 __all__ = ["check_options", "method_settings"]
-
-_ENGINES = ("threads", "inline")
 
 
 def method_settings(kind: Any, method: str, values: dict[str, Any], samples: int | None) -> Any:
@@ -58,11 +57,21 @@ def check_options(
     bundle: Path | None,
     engine: str,
     workers: int | None,
-) -> None:
-    """Check the options against the method.
+    device: str = "cpu",
+) -> Choice:
+    """Check the options against the method, and return where its pieces are computed.
+
+    Args:
+        method: Its name.
+        dose_fraction: From ``--dose-fraction``.
+        bundle: From ``--bundle``.
+        engine: From ``--engine``.
+        workers: From ``--workers``.
+        device: What a network computes on.
 
     Raises:
         UsageError: If one is out of range, or of no use to the method.
+        InputError: If the file of an engine cannot be read.
     """
     if dose_fraction is not None and not 0.0 < dose_fraction <= 1.0:
         raise UsageError(f"--dose-fraction {dose_fraction:g}", "expected above 0 and at most 1")
@@ -73,7 +82,11 @@ def check_options(
                     f"{name} with --method {method}, which has no network",
                     f"expected one of {', '.join(LEARNED)}",
                 )
-    if engine not in _ENGINES:
-        raise UsageError(f"--engine {engine} does not denoise", f"there are {', '.join(_ENGINES)}")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}", "expected 1 or more")
+    choice = check_engine(engine, workers)
+    if choice.apart and device != "cpu":
+        raise UsageError(
+            f"--engine {engine} with --device {device}",
+            "a GPU serves threads of one process",
+            "give --engine threads, or --device cpu",
+        )
+    return choice

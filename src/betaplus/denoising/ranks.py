@@ -26,6 +26,7 @@ class Ranks:
 
     Attributes:
         first: Whether this is the one that writes.
+        several: Whether there are others.
         here: How many of them share this machine.
 
     Args:
@@ -33,7 +34,7 @@ class Ranks:
     """
 
     def __init__(self, team: Team) -> None:
-        self.first = team.rank == 0
+        self.first, self.several = team.rank == 0, team.size > 1
         self.here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if team.size > 1 else 1
         self._rank, self._size = team.rank, team.size
 

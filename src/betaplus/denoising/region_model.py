@@ -186,7 +186,7 @@ def read_region_model(path: Path) -> RegionModel:
         about = dict(read.pop("about"))
         lists = {name: tuple(values) for name, values in read.items()}
         return RegionModel(conformal=conformal, ranges=ranges, about=about, **lists)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path} is no calibration of region means: {error}",
             todo="get the bundle again, or make it with betaplus benchmark denoise --part coverage",

@@ -7,10 +7,11 @@ the noise belongs to voxels, not to tiles, so that draws have no seams.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -118,7 +119,7 @@ def check_number(name: str, number: int, most: int = _MOST, least: int = 1) -> N
         raise UsageError(f"{name} is {number}", f"expected {least} to {most}")
 
 
-class Sampled:
+class Sampled(ABC):
     """What the methods share. A piece is a draw.
 
     Args:
@@ -131,9 +132,28 @@ class Sampled:
         self._shown: WeakKeyDictionary[Volume, Tensor] = WeakKeyDictionary()
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.settings, self.denoiser)
+
     def pieces(self, volume: Volume) -> int:
         """Return the number of draws."""
         return self.settings.samples
+
+    def shared(self, volume: Volume) -> Volume:
+        """Return the volume, of which every draw needs all."""
+        return volume
+
+    def part(self, volume: Volume, index: int) -> int:
+        """Return the number of the draw."""
+        return index
+
+    def work(self, shared: Volume, part: int) -> np.ndarray:
+        """Return a draw of z, shape (1, 1, x, y, z)."""
+        return self.compute(shared, part)
+
+    @abstractmethod
+    def compute(self, volume: Volume, index: int) -> np.ndarray:
+        """Return a draw of z, shape (1, 1, x, y, z)."""
 
     def combine(self, volume: Volume, pieces: Sequence[np.ndarray]) -> Denoised:
         """Return mean and SD of the draws."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,10 @@ class Volume:
     seed: int = 0
     frame: int = 0
     high_band: float = 1.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was derived from the attributes: it is larger than they are."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def image(self) -> Tensor:

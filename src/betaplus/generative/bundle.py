@@ -35,6 +35,7 @@ FILES = ("model.safetensors", "config.json", "README.md", "training.json")
 
 _PACKAGE = Path(__file__).resolve().parents[1] / "bundles"
 _VARIABLE = "BETAPLUS_BUNDLES"
+_LARGEST = 512 << 20  # bytes of weights; what is shipped has up to 20 MB
 _AGAIN = "get the bundle again, or train one"
 
 
@@ -107,6 +108,13 @@ def load_bundle(folder: Path, task: str) -> Bundle:
             "give another bundle",
         )
     try:
+        size = (folder / "model.safetensors").stat().st_size
+        if size > _LARGEST:
+            raise InputError(
+                f"{folder / 'model.safetensors'} holds {size} bytes",
+                f"expected at most {_LARGEST}",
+                "give another bundle",
+            )
         data = (folder / "model.safetensors").read_bytes()
     except OSError as error:
         raise InputError(f"{folder / 'model.safetensors'} cannot be read", todo=_AGAIN) from error
@@ -228,7 +236,8 @@ def _parse(folder: Path, data: bytes) -> dict[str, np.ndarray]:
     tensors = {}
     for name, array in read.items():
         floating = np.issubdtype(array.dtype, np.floating)
-        tensors[name] = array.astype(np.float32) if floating else array
+        with np.errstate(over="ignore"):
+            tensors[name] = array.astype(np.float32) if floating else array
         if floating and not np.isfinite(tensors[name]).all():
             raise InputError(f"bundle {folder}: tensor {name} is not finite", todo=_AGAIN)
     return tensors

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import parse_json, read_text
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -103,9 +104,12 @@ def read_config(path: Path) -> BundleConfig:
         InputError: If it is not JSON, or for what `check_config` refuses.
     """
     try:
-        read = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON", todo="get the bundle again") from error
+        text = read_text(path, "expected a JSON file")
+        read = parse_json(text, path.name, "expected an object", constants=False)
+    except InputError as error:
+        raise InputError(
+            f"{path} cannot be read as JSON: {error.found}", error.expected, "get the bundle again"
+        ) from error
     return check_config(read, path)
 
 
@@ -165,9 +169,5 @@ def _is_range(known: Any) -> bool:
         return False
     if all(isinstance(item, str) for item in known):
         return True
-    numbers = all(type(item) in (int, float) and math.isfinite(item) for item in known)
+    numbers = all(type(item) in (int, float) and abs(item) <= sys.float_info.max for item in known)
     return numbers and len(known) == 2 and known[0] <= known[1]
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

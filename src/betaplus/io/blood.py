@@ -26,6 +26,7 @@ _COLUMNS = {
     "whole_blood_radioactivity": "whole_blood",
     "metabolite_parent_fraction": "parent_fraction",
 }
+_MOST_UNLIKE = 50.0  # nominal: between the peaks of plasma and whole blood
 _USUAL_PEAK = (500.0, 1e8)  # Bq/mL: outside it a wrong unit is likelier
 _AVAILABLE = {
     "PlasmaAvail": "plasma_radioactivity",
@@ -84,6 +85,7 @@ def load_blood(
     parent = any(file.kind == "parent" for file in files)
     if parent and series.pop("parent_fraction", None) is not None:
         remarks.append("metabolite_parent_fraction not used: AIF is corrected already")
+    _refuse_unlike(series, units[0], ", ".join(item.name for item in paths))
     remarks += _unlikely_peak(series, units[0])
     return InputFunction(
         time=time,
@@ -261,6 +263,19 @@ def _availability(fields: Mapping[str, Any], columns: Mapping[str, Any], where: 
             there = "is there" if name in columns else "is not"
             remarks.append(f"{flag} is {str(stated).lower()} in {where} but {name} {there}")
     return remarks
+
+
+def _refuse_unlike(series: Mapping[str, np.ndarray], unit: str, where: str) -> None:
+    """Refuse plasma and whole blood that cannot be in one unit."""
+    if "plasma" not in series or "whole_blood" not in series:
+        return
+    plasma, blood = (float(np.nanmax(series[name])) for name in ("plasma", "whole_blood"))
+    if min(plasma, blood) > 0 and max(plasma, blood) > _MOST_UNLIKE * min(plasma, blood):
+        raise InputError(
+            f"plasma peaks at {plasma:.4g} but whole_blood at {blood:.4g} {unit} in {where}",
+            f"expected them within a factor of {_MOST_UNLIKE:g}",
+            "correct Units of the one that is wrong",
+        )
 
 
 def _unlikely_peak(series: Mapping[str, np.ndarray], unit: str) -> list[str]:

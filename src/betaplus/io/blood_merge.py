@@ -106,7 +106,8 @@ def _comparison(name: str, dense: Samples, sparse: Samples, inside: np.ndarray) 
         return f"; {n} samples in common are too few to compare them"
     high, low = high[telling], low[telling]
     ratio = np.full(n, np.inf)
-    np.divide(high, low, out=ratio, where=low > 0)
+    with np.errstate(over="ignore"):
+        np.divide(high, low, out=ratio, where=low > 0)
     off = float(np.median(ratio)) - 1.0
     if off > _DISAGREEMENT:
         raise InputError(

@@ -141,7 +141,9 @@ def _image(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         missing = [key for key in _REQUIRED_BY_BIDS if key not in fields]
         if fields and missing:
             problems.add("remark", f"PET-BIDS also asks for {', '.join(missing)} ({where})")
-        problems.attempt(lambda: load(path, **options))
+        loaded = problems.attempt(lambda: load(path, **options))
+        for remark in loaded.remarks if loaded is not None else ():
+            problems.add("remark", remark)
     if data is not None:
         problems.attempt(lambda: _voxels(path, data, out, problems))
     return out | {"problems": list(problems)}
@@ -257,11 +259,12 @@ def _voxels(
     low, high, bad = np.inf, -np.inf, 0
     alive = np.zeros(data.shape[3] if data.ndim == 4 else 1, dtype=np.bool_)
     for _, frames, voxels in data.slabs():
-        finite = np.isfinite(voxels)
-        bad += int(voxels.size - finite.sum())
-        low = min(low, float(voxels.min(where=finite, initial=np.inf)))
-        high = max(high, float(voxels.max(where=finite, initial=-np.inf)))
-        alive[frames] |= voxels.any(axis=(0, 1, 2))
+        with np.errstate(invalid="ignore"):  # of NaN that is to raise an alarm
+            finite = np.isfinite(voxels)
+            bad += int(voxels.size - finite.sum())
+            low = min(low, float(voxels.min(where=finite, initial=np.inf)))
+            high = max(high, float(voxels.max(where=finite, initial=-np.inf)))
+            alive[frames] |= voxels.any(axis=(0, 1, 2))
     empty = (np.flatnonzero(~alive) + 1).tolist()
     if low <= high:
         out["range"] = [low, high]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
+from betaplus.io.clock_check import check_clock, decay_factor_remarks
 from betaplus.io.frame_times import read_frames, refuse_minutes
 from betaplus.io.jsons import read_sidecar
 from betaplus.io.nifti import LazyNifti, open_nifti
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from betaplus.io.zarr_images import LazyZarr
 
 __all__ = ["load_image", "make_image"]
+
+_EDGES = (0.05, 100.0)  # mm, nominal: of a voxel
 
 
 def load_image(
@@ -97,6 +102,9 @@ def make_image(
         required=frames is not None,
     )
     remarks += notes
+    remarks += check_clock(frames, tracer, injection, corrected, where)
+    remarks += decay_factor_remarks(fields, frames, tracer, corrected, where)
+    remarks += _size_remarks(data.header.affine, data.header.path.name)
     return PetImage(
         data=data,
         affine=data.header.affine,
@@ -109,3 +117,12 @@ def make_image(
         source=data.header.path,
         remarks=tuple(remarks),
     )
+
+
+def _size_remarks(affine: np.ndarray, where: str) -> list[str]:
+    """Return a remark on voxels that no scanner makes: lengths in m or um that say mm."""
+    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    if (edges >= _EDGES[0]).all() and (edges <= _EDGES[1]).all():
+        return []
+    listed = " x ".join(f"{edge:.3g}" for edge in edges)
+    return [f"voxels of {where} are {listed} mm: check the unit of its affine (xyzt_units)"]

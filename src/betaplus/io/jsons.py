@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import parse_json, read_text, refuse_strangers
 from betaplus.io.atomic import atomic_path
 
 __all__ = [
@@ -45,20 +47,13 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Return the object in a JSON file.
 
     Raises:
-        InputError: If the file cannot be read or does not hold one JSON object.
+        InputError: If the file cannot be read, is over the limits of `betaplus.core.limits`, or
+            does not hold one JSON object.
     """
     path = Path(path)
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist", "expected a JSON file") from error
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path.name} is not valid JSON at line {error.lineno}, column {error.colno}",
-            "expected a PET-BIDS sidecar",
-        ) from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path.name} cannot be read as text", "expected JSON") from error
+    fields = parse_json(
+        read_text(path, "expected a JSON file"), path.name, "expected a PET-BIDS sidecar"
+    )
     if not isinstance(fields, dict):
         raise InputError(f"{path.name} holds no JSON object", "expected fields in braces")
     return fields
@@ -70,12 +65,13 @@ def read_sidecar(path: str | Path) -> tuple[dict[str, Any], str, list[str]]:
     A missing sidecar is an empty one: what is needed of it comes from options or is an error.
 
     Raises:
-        InputError: If the sidecar is there but is no JSON object.
+        InputError: If the sidecar is there but is no JSON object, or a link out of the data set.
     """
     path = Path(path)
     beside = sidecar_path(path)
     if not beside.exists():
         return {}, f"{beside.name} (not there)", [f"no {beside.name} beside {path.name}"]
+    refuse_strangers(beside, path)
     return read_json(beside), beside.name, []
 
 
@@ -138,7 +134,9 @@ def plain(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _short(value: Any) -> str:

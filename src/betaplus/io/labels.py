@@ -8,6 +8,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
+from betaplus.core.limits import refuse_strangers
 from betaplus.io.atomic import atomic_path
 from betaplus.io.jsons import file_stem
 from betaplus.io.nifti import open_nifti
@@ -17,6 +18,7 @@ from betaplus.io.voxels import check_grid
 __all__ = ["label_table", "load_labels", "write_labels"]
 
 _MOST = 5000
+_LARGEST = 1 << 24  # to which float32 holds every whole number
 
 
 def load_labels(path: str | Path, like: PetImage) -> tuple[np.ndarray, dict[int, str]]:
@@ -42,12 +44,16 @@ def load_labels(path: str | Path, like: PetImage) -> tuple[np.ndarray, dict[int,
     distinct = np.unique(values)
     if not np.isfinite(distinct).all() or (distinct % 1 != 0).any() or distinct.min() < 0:
         raise InputError(f"{path.name} holds fractions, NaN or values below 0", "expected labels")
+    if distinct.max() > _LARGEST:
+        raise InputError(f"{path.name} holds {distinct.max():g}", f"expected labels to {_LARGEST}")
     found = [int(v) for v in distinct if v != 0]
     if not found:
         raise InputError(f"{path.name} is 0 everywhere", "expected labels above 0")
     if len(found) > _MOST:
         raise InputError(f"{path.name} holds {len(found)} labels", f"expected at most {_MOST}")
     table = label_table(path)
+    if table.exists():
+        refuse_strangers(table, path)
     named = _names(table) if table.exists() else {}
     names = {label: named.get(label, f"label {label}") for label in found}
     if len(set(names.values())) < len(names):

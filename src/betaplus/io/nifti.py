@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,15 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import can_unzip_to, check_shape, is_affine
 
 __all__ = ["LazyNifti", "NiftiHeader", "full_key", "open_nifti"]
 
 _MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
+_NIFTI2 = 540  # bytes of a header of NIfTI-2, and what it begins with; NIfTI-1 has 348
+_WRONG = 40  # how bad a header must be, on nibabel's scale, not to be used
+_SILENT = logging.Logger("betaplus", logging.CRITICAL)
+_LARGEST_OFFSET = 64 << 20  # bytes: of extensions before the voxels
 
 
 class NiftiHeader:
@@ -37,25 +43,42 @@ class NiftiHeader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.remarks: tuple[str, ...] = ()
-        image = _nibabel_image(self.path)
-        proxy: Any = image.dataobj
-        self.dtype = np.dtype(proxy.dtype)
+        header = _read_header(self.path)
+        self.dtype = np.dtype(header.get_data_dtype())
         if self.dtype.kind not in "iuf":
             raise InputError(f"{self.path.name} holds {self.dtype} voxels", "expected real numbers")
-        self.offset = int(proxy.offset)
-        self.slope, self.intercept = float(proxy.slope), float(proxy.inter)
-        self.shape = self._checked_shape(tuple(int(n) for n in proxy.shape))
-        self.affine = self._checked_affine(image)
-        self.space_code = int(image.header["sform_code"]) or int(image.header["qform_code"]) or 1
-        if self.path.suffix.lower() == ".nii":
-            needed = self.offset + math.prod(self.shape) * self.dtype.itemsize
-            found = self.path.stat().st_size
-            if found < needed:
-                raise InputError(
-                    f"{self.path.name} is truncated: {found} bytes",
-                    f"expected {needed}",
-                    "copy or convert the file again",
-                )
+        self.offset = self._checked_offset(header)
+        with _plain_errors(self.path):
+            slope, intercept = header.get_slope_inter()
+            shape = tuple(int(n) for n in header.get_data_shape())
+        self.slope = 1.0 if slope is None else float(slope)
+        self.intercept = 0.0 if intercept is None else float(intercept)
+        self.shape = self._checked_shape(shape)
+        self.affine = self._checked_affine(header)
+        self.space_code = int(header["sform_code"]) or int(header["qform_code"]) or 1
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """Refuse a file that cannot hold its voxels, before memory is taken for them."""
+        needed = self.offset + math.prod(self.shape) * self.dtype.itemsize
+        found = self.path.stat().st_size
+        zipped = self.path.suffix.lower() == ".gz"
+        if not (can_unzip_to(found, needed) if zipped else found >= needed):
+            raise InputError(
+                f"{self.path.name} is truncated: {found} bytes",
+                f"expected {needed}{' when unzipped' if zipped else ''}",
+                "copy or convert the file again",
+            )
+
+    def _checked_offset(self, header: Any) -> int:
+        offset = float(header["vox_offset"])
+        least = header.single_vox_offset
+        if not (offset == 0.0 or least <= offset <= _LARGEST_OFFSET):
+            raise InputError(
+                f"the voxels of {self.path.name} begin at byte {offset:g}",
+                f"expected {least} to {_LARGEST_OFFSET}",
+            )
+        return int(offset) or least
 
     def _checked_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         found = shape
@@ -65,12 +88,14 @@ class NiftiHeader:
             raise InputError(
                 f"{self.path.name} has shape {found}", "expected (X, Y, Z) or (X, Y, Z, T)"
             )
+        check_shape(shape, self.path.name)
         return shape
 
-    def _checked_affine(self, image: Any) -> np.ndarray:
-        affine = np.array(image.affine, dtype=np.float64)
-        header = image.header
-        if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    def _checked_affine(self, header: Any) -> np.ndarray:
+        with _plain_errors(self.path):
+            affine = np.array(header.get_best_affine(), dtype=np.float64)
+            unit = header.get_xyzt_units()[0]
+        if not is_affine(affine):
             raise InputError(
                 f"the affine of {self.path.name} is singular", "expected a voxel size above 0"
             )
@@ -78,7 +103,6 @@ class NiftiHeader:
             self.remarks += (
                 f"{self.path.name} says nothing of its orientation: axes taken as they are stored",
             )
-        unit = header.get_xyzt_units()[0]
         if unit in _MILLIMETRES:
             affine[:3] *= _MILLIMETRES[unit]
             self.remarks += (f"affine of {self.path.name} converted from {unit} to mm",)
@@ -225,17 +249,34 @@ def open_nifti(path: str | Path) -> LazyNifti:
     return LazyNifti(NiftiHeader(path))
 
 
-def _nibabel_image(path: Path) -> Any:
+def _read_header(path: Path) -> Any:
+    """Return nibabel's header of a file, without the extensions behind it.
+
+    They are of any length and of no use here.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist", "expected a NIfTI file")
-    import nibabel
-    from nibabel.imageglobals import LoggingOutputSuppressor
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise InputError(f"{path.name} is no NIfTI file by its name", "expected .nii or .nii.gz")
+    from nibabel import Nifti1Header, Nifti2Header
+    from nibabel.openers import ImageOpener
 
-    with _plain_errors(path), LoggingOutputSuppressor():
-        image = nibabel.load(path)
-    if not isinstance(image, nibabel.Nifti1Image):
-        raise InputError(f"{path.name} is {type(image).__name__}", "expected NIfTI")
-    return image
+    with _plain_errors(path):
+        with ImageOpener(str(path), "rb") as file:
+            block = file.read(_NIFTI2)
+        kind = Nifti2Header if _starts_with(block, _NIFTI2) else Nifti1Header
+        size = kind.template_dtype.itemsize
+        if len(block) < size or not _starts_with(block, size):
+            raise ValueError("no NIfTI header")
+        header = kind(block[:size], check=False)
+        header.check_fix(logger=_SILENT, error_level=_WRONG)
+        if not bytes(header["magic"]).startswith((b"n+1", b"n+2")):
+            raise ValueError("voxels are in another file")
+    return header
+
+
+def _starts_with(block: bytes, size: int) -> bool:
+    return block[:4] in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))
 
 
 @contextlib.contextmanager
@@ -256,7 +297,7 @@ def _plain_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path.name} is a damaged gzip file: {error}", todo="copy or convert the file again"
         ) from error
-    except (ImageFileError, HeaderDataError, ValueError, OverflowError) as error:
+    except (ImageFileError, HeaderDataError, KeyError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is not a readable NIfTI file", "expected NIfTI") from error
     except OSError as error:
         raise InputError(

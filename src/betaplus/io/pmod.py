@@ -21,6 +21,7 @@ from betaplus.core.errors import InputError, UsageError
 from betaplus.core.input_function import InputFunction
 from betaplus.core.tacs import TacTable
 from betaplus.io.blood_merge import BloodFile
+from betaplus.io.clock_check import check_clock
 from betaplus.io.frame_times import make_frames, refuse_minutes
 from betaplus.io.pmod_text import PmodText, split_heading, time_scale, write_columns
 from betaplus.io.sidecar import read_decay, read_tracer, read_unit
@@ -89,6 +90,7 @@ def load_pmod_tacs(
     corrected, _ = read_decay(
         {}, decay_corrected_to, name, scan_start=float(start[0]), injection=0.0
     )
+    remarks += check_clock(frames, tracer, 0.0, corrected, name)
     return TacTable(
         values=values if keep is None else values[:, keep],
         frames=frames,

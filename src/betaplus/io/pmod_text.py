@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import MOST_CELLS, read_text
 from betaplus.io.atomic import atomic_path
 
 __all__ = ["PmodText", "split_heading", "time_scale", "write_columns"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_LONGEST_HEADING = 1000  # characters
+_LONGEST_NUMBER = 800  # characters: a float64 written out exactly has at most 767 digits
 _HEADING = re.compile(r"(.*?)\s*(?:\[([^\[\]]*)\])?")
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -49,25 +53,29 @@ class PmodText:
         Raises:
             InputError: If it is no text with headings of their own and rows of as many cells.
         """
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError as error:
-            raise InputError(f"{path} does not exist", "expected a PMOD file") from error
-        except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, "expected a PMOD file")
+        cells = len(text.split(None, MOST_CELLS))
+        if cells > MOST_CELLS:
             raise InputError(
-                f"{path.name} cannot be read as text", "expected a PMOD file"
-            ) from error
+                f"{path.name} has over {MOST_CELLS} cells", "expected a smaller PMOD file"
+            )
         lines = [(i, line.strip()) for i, line in enumerate(text.splitlines(), start=1)]
         lines = [(i, line) for i, line in lines if line]
         if len(lines) < 2:
             raise InputError(f"{path.name} has {len(lines)} lines", "expected headings and rows")
         by = "\t" if "\t" in lines[0][1] else None
         headings = [cell.strip() for cell in lines[0][1].split(by)]
+        times = Counter(headings)
         for heading in headings:
-            if not heading or headings.count(heading) > 1:
+            if not heading or times[heading] > 1:
                 raise InputError(
                     f"{path.name} has {f'two {heading}' if heading else 'an empty heading'}",
                     "expected headings of their own, parted by tabs",
+                )
+            if len(heading) > _LONGEST_HEADING:
+                raise InputError(
+                    f"{path.name} has a heading of {len(heading)} characters",
+                    f"expected up to {_LONGEST_HEADING}",
                 )
         rows = [[cell.strip() for cell in line.split(by)] for _, line in lines[1:]]
         for (i, _), row in zip(lines[1:], rows, strict=True):
@@ -86,12 +94,14 @@ class PmodText:
         """
         out = []
         for line, row in zip(self.lines, self.rows, strict=True):
-            if not _NUMBER.fullmatch(row[column]) or math.isinf(float(row[column])):
+            cell = row[column]
+            known = len(cell) <= _LONGEST_NUMBER and _NUMBER.fullmatch(cell)
+            if not known or math.isinf(float(cell)):
                 raise InputError(
-                    f"{self.headings[column]} holds {row[column]!r} on line {line} of {self.name}",
+                    f"{self.headings[column]} holds {cell[:40]!r} on line {line} of {self.name}",
                     "expected a number with a decimal point",
                 )
-            out.append(Fraction(row[column]))
+            out.append(Fraction(cell))
         return out
 
 

@@ -13,6 +13,7 @@ from betaplus.core.frames import FrameTiming
 from betaplus.core.tacs import TacTable
 from betaplus.core.tracer import Tracer
 from betaplus.core.units import activity_unit
+from betaplus.io.clock_check import check_clock
 from betaplus.io.frame_times import make_frames, refuse_minute_units, refuse_minutes
 from betaplus.io.jsons import number_list, read_sidecar
 from betaplus.io.sidecar import read_decay, read_injection, read_tracer, read_unit
@@ -87,6 +88,7 @@ def load_tacs(
         injection=injection,
     )
     remarks += notes
+    remarks += check_clock(frames, tracer, injection, corrected, path.name)
     return TacTable(
         values=values,
         frames=frames,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import MOST_CELLS, read_text
 from betaplus.io.atomic import atomic_path
 from betaplus.io.jsons import sidecar_path, write_json
 
@@ -22,23 +24,25 @@ def read_table(path: str | Path) -> dict[str, list[str]]:
     """Return the columns of a TSV as text, in the order of the header.
 
     Raises:
-        InputError: If the file cannot be read as a table with unique column names.
+        InputError: If the file cannot be read as a table with unique column names, or is over the
+            limits of `betaplus.core.limits`.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist", "expected a TSV file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} cannot be read as text", "expected a TSV file") from error
+    text = read_text(path, "expected a TSV file")
+    cells = text.count("\t") + text.count("\n")
+    if cells > MOST_CELLS:
+        raise InputError(
+            f"{path.name} has {cells} cells", f"expected a table of up to {MOST_CELLS}"
+        )
     lines = text.splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
         raise InputError(f"{path.name} is empty", "expected a header row and rows of values")
     names = [name.strip() for name in lines[0].split("\t")]
+    times = Counter(names)
     for name in names:
-        if not name or names.count(name) > 1:
+        if not name or times[name] > 1:
             raise InputError(
                 f"{path.name} has {'an unnamed column' if not name else f'two columns {name!r}'}",
                 "expected tab-separated columns with a name of their own",
@@ -68,12 +72,12 @@ def column_numbers(column: Sequence[str], name: str, where: str) -> np.ndarray:
             out[i] = math.nan
             continue
         try:
-            out[i] = float(text)
+            out[i] = float(text) if text.isascii() and "_" not in text else math.nan
         except ValueError:
             out[i] = math.nan
         if not math.isfinite(out[i]):
             raise InputError(
-                f"column {name} holds {text!r} on line {i + 2} of {where}",
+                f"column {name} holds {text[:40]!r} on line {i + 2} of {where}",
                 "expected a number, or n/a for a missing sample",
             )
     return out

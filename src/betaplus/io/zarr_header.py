@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import check_shape, is_affine, refuse_strangers
 from betaplus.io.jsons import read_json, read_sidecar, sidecar_path
+from betaplus.io.zarr_chunks import COMPRESSORS, check_chunks
 
 __all__ = ["ZarrHeader"]
 
 _ARRAY = "data"
 _TYPES = frozenset(("float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"))
-_CODECS = frozenset(("blosc", "bytes", "crc32c", "gzip", "transpose", "zstd"))
+_CODECS = COMPRESSORS | {"bytes", "crc32c", "transpose"}
+_MOST_CODECS = 5
 _SCALES = {"scale_factor": 1, "add_offset": 0, "scl_slope": 1, "scl_inter": 0}
-_LONGEST = (1 << 15) - 1  # voxels along an axis, as in NIfTI
-_MOST_VOXELS = 1 << 30  # of a frame
-_LARGEST_CHUNK = 1 << 30  # bytes
 
 
 class ZarrHeader:
@@ -48,7 +48,7 @@ class ZarrHeader:
         self.remarks: tuple[str, ...] = ()
         if not self.path.is_dir():
             raise InputError(f"{self.path} does not exist", "expected a zarr store (a folder)")
-        stored = self._checked_files()
+        stored, self._largest = self._checked_files()
         group = self._metadata(self.path, "group")
         array = self._metadata(self.path / _ARRAY, "array")
         self.shape = self._checked_shape(array)
@@ -86,6 +86,7 @@ class ZarrHeader:
             return read_sidecar(self.path)
         beside, remarks = sidecar_path(self.path), []
         if beside.exists():
+            refuse_strangers(beside, self.path)
             fields = read_json(beside)
             differ = [k for k, v in self.fields.items() if fields.get(k, v) != v]
             if differ:
@@ -98,9 +99,9 @@ class ZarrHeader:
     def _refused(self, what: str, expected: str = "", todo: str = "") -> InputError:
         return InputError(f"{self.path.name} cannot be used: {what}", expected, todo)
 
-    def _checked_files(self) -> int:
-        """Refuse links and what is no file; return the number of chunks that are stored."""
-        stored = 0
+    def _checked_files(self) -> tuple[int, int]:
+        """Refuse links and what is no file; return the number of chunks and the largest's bytes."""
+        stored = largest = 0
 
         def fail(error: OSError) -> None:
             raise self._refused(f"it cannot be read: {error.strerror}") from error
@@ -117,8 +118,10 @@ class ZarrHeader:
                     raise self._refused(f"{name} is neither a file nor a folder")
             inside = Path(folder).relative_to(self.path).parts
             if inside[:1] == (_ARRAY,):
-                stored += sum(name != "zarr.json" for name in files)
-        return stored
+                chunks = [Path(folder) / name for name in files if name != "zarr.json"]
+                stored += len(chunks)
+                largest = max(largest, *(chunk.stat().st_size for chunk in chunks), 0)
+        return stored, largest
 
     def _metadata(self, folder: Path, kind: str) -> dict[str, Any]:
         path = folder / "zarr.json"
@@ -141,11 +144,7 @@ class ZarrHeader:
         shape = self._whole_numbers(array.get("shape"), "shape")
         if len(shape) not in (3, 4):
             raise self._refused(f"shape {shape}", "expected (X, Y, Z) or (X, Y, Z, T)")
-        if max(shape) > _LONGEST or math.prod(shape[:3]) > _MOST_VOXELS:
-            raise self._refused(
-                f"shape {shape}",
-                f"expected at most {_LONGEST} along an axis and {_MOST_VOXELS} voxels",
-            )
+        check_shape(shape, self.path.name)
         return shape
 
     def _checked_type(self, array: Mapping[str, Any]) -> np.dtype:
@@ -172,10 +171,9 @@ class ZarrHeader:
             raise self._refused(
                 f"chunks {chunks} for shape {self.shape}", "expected a regular grid"
             )
-        if math.prod(chunks) * self.dtype.itemsize > _LARGEST_CHUNK:
-            raise self._refused(
-                f"its chunks hold {chunks} numbers", f"expected at most {_LARGEST_CHUNK} bytes"
-            )
+        wrong = check_chunks(self.shape, chunks, self.dtype.itemsize, self._largest)
+        if wrong:
+            raise self._refused(wrong)
         return chunks
 
     def _checked_codecs(self, codecs: Any, grid: tuple[int, ...]) -> tuple[int, ...]:
@@ -183,6 +181,8 @@ class ZarrHeader:
         chunks = grid
         if not isinstance(codecs, list) or not codecs:
             raise self._refused("it says nothing of its codecs", "expected a list")
+        if len(codecs) > _MOST_CODECS:
+            raise self._refused(f"{len(codecs)} codecs", f"expected at most {_MOST_CODECS}")
         for codec in codecs:
             name = codec if isinstance(codec, str) else _mapping(codec).get("name")
             if name == "sharding_indexed":
@@ -190,9 +190,11 @@ class ZarrHeader:
                 chunks = self._checked_grid(codec, "chunk_shape")
                 self._checked_codecs(inner.get("codecs"), chunks)
                 self._checked_codecs(inner.get("index_codecs"), chunks)
-            elif name not in _CODECS:
+            elif not isinstance(name, str) or name not in _CODECS:
                 raise self._refused(
-                    f"codec {name}", f"expected {', '.join(sorted(_CODECS))}", "store it again"
+                    f"codec {str(name)[:60]}",
+                    f"expected {', '.join(sorted(_CODECS))}",
+                    "store it again",
                 )
         return chunks
 
@@ -203,11 +205,11 @@ class ZarrHeader:
             )
         try:
             affine = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             affine = np.zeros(0)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise self._refused("its affine is no matrix", "expected 4 rows of 4 numbers [mm]")
-        if (affine[3] != (0, 0, 0, 1)).any() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        if (affine[3] != (0, 0, 0, 1)).any() or not is_affine(affine):
             raise self._refused("its affine is singular", "expected a voxel size above 0")
         return affine
 

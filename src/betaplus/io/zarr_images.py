@@ -23,6 +23,7 @@ from betaplus.io.image_fields import image_fields
 from betaplus.io.images import make_image
 from betaplus.io.jsons import plain
 from betaplus.io.nifti import LazyNifti, full_key
+from betaplus.io.zarr_chunks import open_array
 from betaplus.io.zarr_header import ZarrHeader
 
 __all__ = ["LazyZarr", "load_zarr_image", "open_zarr", "write_zarr_image"]
@@ -153,10 +154,8 @@ class LazyZarr:
                 yield planes, frames, self._read(array, space, slice(first, last), which)
 
     def _open(self) -> Any:
-        import zarr
-
         with _plain_errors(self.header.path):
-            return zarr.open_array(str(self.header.path), path="data", mode="r", zarr_format=3)
+            return open_array(self.header.path, "data")
 
     def _read(
         self,

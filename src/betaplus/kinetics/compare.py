@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,7 +101,7 @@ def compare(
     settings: Any = None,
     wider: float = 1.5,
     criteria: bool | None = None,
-    engine: str = "threads",
+    engine: str | Executor = "threads",
     workers: int | None = None,
     max_memory: int | None = None,
     journal: Journal | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def fit(
     settings: Any = None,
     quantiles: tuple[float, ...] = QUANTILES,
     predict: bool | None = None,
-    engine: str = "threads",
+    engine: str | Executor = "threads",
     workers: int | None = None,
     max_memory: int | None = None,
     journal: Journal | None = None,
@@ -94,7 +95,7 @@ def fit(
         settings: Settings of the method: its `Settings`, a mapping, or None.
         quantiles: Levels of the quantiles; 0.05, 0.5 and 0.95 must be among them.
         predict: Whether to keep posterior predictive curves; by default for tables only.
-        engine: ``threads``, ``inline`` or ``processes``.
+        engine: One of `betaplus.engine.ENGINES`, or what `betaplus.engine.open_engine` gave.
         workers: Blocks at work at a time; the cores available if None.
         max_memory: Bound on the run [bytes].
         journal: Where finished blocks are kept, for images.
@@ -163,12 +164,13 @@ def fit(
 
         folder = journal.folder if journal is not None else None
         settings = adapted_settings(settings, task, curves.values, folder, progress)
-    context = FitContext(method, settings, task, curves.values)
+    context = FitContext(method, settings, task)
     grid = len(curves.values) if curves.mask is None else curves.mask.size
-    results, counts = fit_in_blocks(context, grid, engine, workers, max_memory, journal, progress)
+    results, counts = fit_in_blocks(
+        context, curves.values, grid, engine, workers, max_memory, journal, progress
+    )
     # The curves are not read again, and the maps take their place in memory.
-    context.values = np.empty((0, len(curves.frames)), dtype=np.float32)
-    curves = dataclasses.replace(curves, values=context.values)
+    curves = dataclasses.replace(curves, values=np.empty((0, len(curves.frames)), dtype=np.float32))
     used = {
         **about_delay,
         **chosen,

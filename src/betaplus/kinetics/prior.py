@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from betaplus.core.errors import InputError, UsageError
+from betaplus.core.limits import read_toml
 
 __all__ = ["PRIORS", "Distribution", "Prior", "find_prior"]
 
@@ -213,7 +214,7 @@ def find_prior(name: str | Path | Prior) -> Prior:
             f"prior {str(name)!r} is unknown", f"expected {', '.join(PRIORS)} or a .toml file"
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"prior file {path.name} cannot be read: {error}") from error
     parameters = dict(_DEFAULT)

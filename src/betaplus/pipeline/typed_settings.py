@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import InputError, UsageError
+from betaplus.core.limits import read_toml
 
 __all__ = ["typed_settings"]
 
@@ -27,7 +28,7 @@ def typed_settings(config: Path | None, assignments: Sequence[str]) -> dict[str,
     if config is not None:
         path = Path(config)
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = read_toml(path)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -16,10 +16,10 @@ from __future__ import annotations
 import numpy as np
 
 from betaplus.core.errors import InputError
-from betaplus.core.input_function import InputCurve
+from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.physics.patlak import integral_until
 
-__all__ = ["HIGHEST_RATE", "LOWEST_BLOOD", "check_units"]
+__all__ = ["HIGHEST_RATE", "LOWEST_BLOOD", "check_units", "time_remarks"]
 
 HIGHEST_RATE = 20.0
 """Perfusion of the carotid body, the most of any tissue (Daly, Lambertsen and Schweitzer, J Physiol
@@ -28,6 +28,7 @@ HIGHEST_RATE = 20.0
 LOWEST_BLOOD = 5e-3
 """Of the whole blood of the same time: half of the blood that is in any tissue; nominal."""
 
+_MUCH_LONGER = 10.0  # times the scan, nominal: blood that goes on so long is not of its times
 _USUAL = (1e-3, 3.0)  # of the peak of the blood: beyond it there is a remark
 _HALF = 0.5  # of the integral of plasma
 _FIRST = 3  # frames from there on, in which tissue that traps has not gathered much yet
@@ -81,3 +82,19 @@ def check_units(
         "correct Units where kBq/mL are called Bq/mL or the reverse, or insist with both --unit"
         f" {units[0]} and --blood-unit {units[1]}",
     )
+
+
+def time_remarks(blood: InputFunction, scan_end: float) -> list[str]:
+    """Return a remark where blood goes on so long that its times may not be in the scan's unit.
+
+    Args:
+        blood: Samples.
+        scan_end: End of the last frame [s from TimeZero].
+    """
+    blood_end, scan = float(blood.time[-1]) - blood.injection, scan_end - blood.injection
+    if scan <= 0.0 or blood_end <= _MUCH_LONGER * scan:
+        return []
+    return [
+        f"blood goes on for {blood_end:g} s after the injection, the scan for {scan:g} s: check"
+        " that the times of both are in seconds"
+    ]

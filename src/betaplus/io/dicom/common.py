@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,12 @@ def read_series(path: Path) -> tuple[list[Slice], list[str]]:
     Raises:
         InputError: If there is no PET image or more than one series, or a header is wrong.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that are not as the standard wants them
+        return _read_series(path)
+
+
+def _read_series(path: Path) -> tuple[list[Slice], list[str]]:
     folder, wanted = path, None
     if path.is_file():
         folder, chosen = path.parent, open_header(path)

@@ -26,6 +26,8 @@ __all__ = [
     "texts",
 ]
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999  # of a scan
+
 
 def called(keyword: str) -> str:
     """Return a keyword with its tag: ``PatientWeight (0010,1030)``."""
@@ -143,6 +145,8 @@ def date_time(value: str, zone: str | None = None) -> datetime | None:
         return None
     day, hour, minute, second, fraction, offset = found.groups()
     leap = second == "60"
+    if not _FIRST_YEAR <= int(day[:4]) <= _LAST_YEAR:
+        return None
     try:
         when = datetime.strptime(day, "%Y%m%d").replace(
             hour=int(hour), minute=int(minute or 0), second=59 if leap else int(second or 0)

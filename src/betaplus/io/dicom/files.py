@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import lies_in
 
 __all__ = ["dicom_files", "is_series"]
 
@@ -23,7 +24,8 @@ def is_series(path: str | Path) -> bool:
 def dicom_files(folder: Path) -> tuple[list[Path], list[str]]:
     """Return the DICOM files of a folder (not of folders in it), by name, and remarks.
 
-    Links that lead out of the folder are not followed, and what is no DICOM file is left out.
+    Links that lead out of the folder and its data set are not followed, and what is no DICOM file
+    is left out.
 
     Raises:
         InputError: If there are none, or the folder cannot be read.
@@ -62,12 +64,7 @@ def dicom_files(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _inside(entry: os.DirEntry[str], folder: Path) -> bool:
-    if not entry.is_symlink():
-        return True
-    try:
-        return Path(entry.path).resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):
-        return False
+    return not entry.is_symlink() or lies_in(Path(entry.path), folder)
 
 
 def _has_magic(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Slice", "read_slice"]
 
 _LARGEST = 4096  # rows or columns
+_MOST = {  # nominal: beyond lies a unit that is wrong, or junk
+    "ActualFrameDuration": 1e10,  # ms
+    "FrameReferenceTime": 1e10,  # ms
+    "DecayFactor": 1e10,
+    "SliceThickness": 1e4,  # mm
+    "RadionuclideHalfLife": 1e10,  # s
+}
+_FURTHEST = 1e6  # mm: of a slice from the origin
+_LARGEST_SPACING = 1e4  # mm
 _ORDERS: Mapping[str, Literal["<", ">"]] = {
     "1.2.840.10008.1.2": "<",  # implicit VR little endian
     "1.2.840.10008.1.2.1": "<",  # explicit VR little endian
@@ -124,17 +134,24 @@ def _read(opened: Opened) -> Slice:
     rows, columns = (_count(data, name, where) for name in ("Rows", "Columns"))
     stored = _stored(data, where).newbyteorder(_ORDERS.get(opened.syntax, "<"))
     orientation = el.numbers(data, "ImageOrientationPatient", 6, where)
-    milliseconds = el.one_number(data, "ActualFrameDuration", where)
-    reference = el.one_number(data, "FrameReferenceTime", where)
+    milliseconds = _bounded(data, "ActualFrameDuration", where)
+    reference = _bounded(data, "FrameReferenceTime", where)
     slope = _needed(data, "RescaleSlope", 1, where)[0]
     if slope <= 0.0:
         raise InputError(
             f"{el.called('RescaleSlope')} is {slope:g} in {where}", "expected a number above 0"
         )
     spacing = _needed(data, "PixelSpacing", 2, where)
-    if min(spacing) <= 0.0:
+    if min(spacing) <= 0.0 or max(spacing) > _LARGEST_SPACING:
         raise InputError(
-            f"{el.called('PixelSpacing')} is {spacing} in {where}", "expected lengths above 0"
+            f"{el.called('PixelSpacing')} is {spacing} in {where}",
+            f"expected lengths above 0, up to {_LARGEST_SPACING:g} mm",
+        )
+    position = np.array(_needed(data, "ImagePositionPatient", 3, where))
+    if np.abs(position).max() > _FURTHEST:
+        raise InputError(
+            f"{el.called('ImagePositionPatient')} is {position.tolist()} in {where}",
+            f"expected at most {_FURTHEST:g} mm from the origin",
         )
     if orientation is None:
         raise _missing("ImageOrientationPatient", where)
@@ -152,13 +169,13 @@ def _read(opened: Opened) -> Slice:
         slope=slope,
         intercept=el.one_number(data, "RescaleIntercept", where) or 0.0,
         orientation=np.array(orientation).reshape(2, 3),
-        position=np.array(_needed(data, "ImagePositionPatient", 3, where)),
+        position=position,
         spacing=(spacing[0], spacing[1]),
-        thickness=el.one_number(data, "SliceThickness", where),
+        thickness=_bounded(data, "SliceThickness", where),
         acquired=_acquired(data, where),
         duration=None if milliseconds is None else milliseconds / 1e3,
         reference_time=None if reference is None else reference / 1e3,
-        decay_factor=el.one_number(data, "DecayFactor", where),
+        decay_factor=_bounded(data, "DecayFactor", where),
         order=el.one_number(data, "InstanceNumber", where),
         common=_common(data, where),
     )
@@ -209,7 +226,7 @@ def _common(data: Dataset, where: str) -> dict[str, Any]:
     doses = el.items(data, "RadiopharmaceuticalInformationSequence", where)
     found["Doses"] = len(doses)
     dose = doses[0] if doses else Dataset()
-    found |= {name: el.one_number(dose, name, where) for name in _SAME_DOSE}
+    found |= {name: _bounded(dose, name, where) for name in _SAME_DOSE}
     found |= {name: el.text(dose, name, where) for name in _SAME_DOSE_TEXT}
     codes = el.items(dose, "RadionuclideCodeSequence", where)
     found["Radionuclide"] = el.text(codes[0], "CodeMeaning", where) if codes else None
@@ -239,6 +256,16 @@ def _stored(data: Dataset, where: str) -> np.dtype:
     if samples not in (None, 1.0):
         raise InputError(f"{el.called('SamplesPerPixel')} is {samples} in {where}", "expected 1")
     return np.dtype(f"<{'i' if signed == 1.0 else 'u'}{int(bits) // 8}")
+
+
+def _bounded(data: Dataset, keyword: str, where: str) -> float | None:
+    """Return an element as a number of a plausible size, None where it is missing."""
+    value, most = el.one_number(data, keyword, where), _MOST.get(keyword, sys.float_info.max)
+    if value is not None and abs(value) > most:
+        raise InputError(
+            f"{el.called(keyword)} is {value:g} in {where}", f"expected at most {most:g}"
+        )
+    return value
 
 
 def _needed(data: Dataset, keyword: str, count: int, where: str) -> tuple[float, ...]:

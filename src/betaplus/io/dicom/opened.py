@@ -7,7 +7,7 @@ import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from betaplus.core.errors import InputError
 from betaplus.io.dicom.elements import called
@@ -19,6 +19,9 @@ __all__ = ["Opened", "open_header"]
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ENCAPSULATED = 0xFFFFFFFF
+_LARGEST_FILE = 256 << 20  # bytes: of one slice and whatever is private to its scanner
+_LARGEST_HEADER = 1 << 20  # bytes, without the elements that are passed over
+_PASSED_OVER = 64 << 10  # bytes: of an element that is larger none is needed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,13 +49,17 @@ def open_header(path: Path) -> Opened:
     """Return the header of a DICOM file; its pixels are found but not read.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If it cannot be read, or is larger than a slice can be.
     """
     import pydicom
     from pydicom.filereader import read_file_meta_info
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-    opened = None
+    opened, whole = None, os.path.getsize(path)
+    if whole > _LARGEST_FILE:
+        raise InputError(
+            f"{path.name} holds {whole} bytes", f"expected one slice, up to {_LARGEST_FILE}"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that are not as the standard wants them
         try:
@@ -60,7 +67,8 @@ def open_header(path: Path) -> Opened:
             deflated = syntax == DeflatedExplicitVRLittleEndian  # inflated whole, whatever it holds
             if not deflated:
                 with path.open("rb") as file:
-                    data = pydicom.dcmread(file, stop_before_pixels=True)
+                    header = cast(BinaryIO, _Header(file))
+                    data = pydicom.dcmread(header, stop_before_pixels=True, defer_size=_PASSED_OVER)
                     offset, length = _pixels(file, data)
                     size = os.fstat(file.fileno()).st_size
                 opened = Opened(
@@ -81,6 +89,25 @@ def open_header(path: Path) -> Opened:
             "export it again",
         )
     return opened
+
+
+class _Header:
+    """A file of which only so much is read: what is passed over does not count."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._left = file, _LARGEST_HEADER
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes.
+
+        Raises:
+            ValueError: If that is more than a header may hold.
+        """
+        if not 0 <= size <= self._left:
+            raise ValueError("the header is too large")
+        self._left -= size
+        return self._file.read(size)
 
 
 def _pixels(file: BinaryIO, data: Dataset) -> tuple[int | None, int | None]:

@@ -25,6 +25,7 @@ __all__ = ["SeriesTimes", "acquisition_start", "mean_rate_time", "read_times"]
 _ROUNDING = 1.0  # s: of clock times that are cut to seconds
 _REFERENCE = 5.0  # s: of scan starts computed slice by slice
 _DAY = 86400.0  # s
+_SHORT = 1e-6  # of the inverse decay constant: a frame whose decay does not show
 _FACTOR = 0.02  # of decay factors
 
 
@@ -76,6 +77,8 @@ def mean_rate_time(duration: float, half_life: float) -> float:
         half_life: Of the radionuclide [s].
     """
     decay = math.log(2.0) * duration / half_life
+    if decay < _SHORT:
+        return 0.5 * duration
     return math.log(decay / -math.expm1(-decay)) * half_life / math.log(2.0)
 
 
@@ -218,7 +221,8 @@ def _check_factors(slices: Sequence[Slice], corrected_to: datetime, half_life: f
         if stated is None or stated <= 0.0 or stated == 1.0 or one.duration is None:
             continue
         since = (acquisition_start(one) - corrected_to).total_seconds()
-        low, high = np.exp(rate * np.array([since, since + one.duration]))
+        with np.errstate(over="ignore"):
+            low, high = np.exp(rate * np.array([since, since + one.duration]))
         if not (1 - _FACTOR) * low <= stated <= (1 + _FACTOR) * high:
             raise InputError(
                 f"{called('DecayFactor')} is {stated:.6g} in {one.path.name} but times and"

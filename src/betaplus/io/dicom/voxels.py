@@ -107,8 +107,8 @@ class LazyDicom:
     def _plane(self, one: Slice) -> np.ndarray:
         """Return a slice, shape (X, Y) float32."""
         stored = _stored(one).astype(np.float64)
-        values = (stored * one.slope + one.intercept) * self.header.scale
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = (stored * one.slope + one.intercept) * self.header.scale
             return values.astype(np.float32).T
 
 

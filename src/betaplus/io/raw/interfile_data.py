@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import MOST_NUMBERS, belongs, can_unzip_to
 from betaplus.io.raw.interfile_header import InterfileHeader
 
 __all__ = ["NumberFormat", "data_file", "describe_type", "number_format", "read_numbers"]
@@ -95,13 +96,19 @@ def data_file(header: InterfileHeader) -> Path:
     """Return the file that a header names, or that file with ``.gz``.
 
     Raises:
-        InputError: If neither is there.
+        InputError: If neither is there, or the name leads out of the data set of the header.
     """
     name = header.required("name of data file").strip("\"'")
     path = os.path.join(header.path.parent, name.replace("\\", "/"))
-    for candidate in (path, path + ".gz"):
+    for candidate in map(Path, (path, path + ".gz")):
+        if not belongs(candidate, header.path):
+            raise header.wrong(
+                f"'name of data file' is {name[:80]!r}, which leads out of the folder",
+                f"expected a file in {header.path.parent}",
+                "put the data beside the header and correct the name",
+            )
         if os.path.isfile(candidate):
-            return Path(candidate)
+            return candidate
     raise InputError(
         f"{name[:80]}, which {header.path.name} names as its data, does not exist",
         f"expected it in {header.path.parent}",
@@ -116,8 +123,15 @@ def read_numbers(header: InterfileHeader, count: int) -> np.ndarray:
         InputError: If there are more or fewer.
     """
     form, path = number_format(header), data_file(header)
+    if count > MOST_NUMBERS:
+        raise header.wrong(f"{count} numbers", f"expected at most {MOST_NUMBERS}")
     expected = form.offset + count * form.dtype.itemsize
     try:
+        if path.suffix == ".gz" and not can_unzip_to(path.stat().st_size, expected):
+            raise InputError(
+                f"{path.name} of {path.stat().st_size} bytes cannot hold {expected}",
+                f"expected so many as {header.path.name} says",
+            )
         if path.suffix == ".gz":
             raw = _unzipped(path, expected)
             found = len(raw)

@@ -10,7 +10,6 @@ centred along z, as one is that STIR made for the scanner's planes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.grid import ImageGrid
+from betaplus.core.limits import check_shape
 from betaplus.core.scanner import Scanner
 from betaplus.io.atomic import atomic_path
 from betaplus.io.raw.interfile_data import number_format, read_numbers
@@ -26,7 +26,6 @@ from betaplus.io.raw.interfile_header import InterfileHeader
 __all__ = ["InterfileImage", "read_interfile_image", "write_interfile_image"]
 
 _AXES = ("x", "y", "z")
-_MOST_VOXELS = 1 << 30
 _HEAD_FIRST = {"head_in", "unknown", ""}
 _SUPINE = {"supine", "unknown", ""}
 
@@ -84,8 +83,7 @@ def read_interfile_image(path: str | Path, scanner: Scanner | None = None) -> In
         size.append(edge)
         offset.append(header.number(f"first pixel offset (mm) [{i}]"))
     x, y, z = shape
-    if math.prod(shape) > _MOST_VOXELS:
-        raise header.wrong(f"{math.prod(shape)} voxels", f"expected at most {_MOST_VOXELS}")
+    check_shape(shape, header.path.name)
     form = number_format(header)
     stored = read_numbers(header, x * y * z).reshape(z, y, x)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
-from betaplus.core.tracer import Tracer
+from betaplus.core.tracer import HALF_LIVES, Tracer, radionuclide_name
 from betaplus.io.raw.interfile_header import InterfileHeader
 
 __all__ = ["read_times", "time_fields", "tracer_of"]
@@ -20,6 +20,8 @@ _ELEMENTS = {
     "zirconium": "Zr",
     "iodine": "I",
 }
+
+_AGREE = 0.05  # between the half-life of a header and the table
 
 
 def read_times(header: InterfileHeader) -> tuple[FrameTiming | None, Tracer | None, list[str]]:
@@ -41,7 +43,7 @@ def tracer_of(header: InterfileHeader) -> tuple[Tracer | None, list[str]]:
     """Return the tracer of a header, or None where it names none that is known, and remarks.
 
     Raises:
-        InputError: If its half-life is no number above 0.
+        InputError: If its half-life is no number above 0, or not that of the radionuclide.
     """
     text = header.text("isotope name", "radionuclide name", "radionuclide name [1]")
     half_life = header.number(
@@ -57,9 +59,16 @@ def tracer_of(header: InterfileHeader) -> tuple[Tracer | None, list[str]]:
     if half_life is not None and half_life <= 0.0:
         raise header.wrong(f"a half-life of {half_life:g} s", "expected a number above 0")
     try:
-        return Tracer.of(plain, half_life, header.text("radiopharmaceutical") or ""), []
+        nuclide = radionuclide_name(plain, header.path.name)
     except InputError:
         return None, [f"radionuclide {text!r} in {header.path.name} is unknown: left out"]
+    if half_life is not None and abs(half_life / HALF_LIVES[nuclide] - 1.0) > _AGREE:
+        raise header.wrong(
+            f"a half-life of {half_life:g} s of {nuclide} (isotope gamma halflife)",
+            f"expected about {HALF_LIVES[nuclide]:g} s",
+            "correct the field that is wrong",
+        )
+    return Tracer.of(nuclide, half_life, header.text("radiopharmaceutical") or ""), []
 
 
 def time_fields(frames: FrameTiming | None, tracer: Tracer | None) -> list[tuple[str, object]]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import belongs
 from betaplus.core.scanner import Scanner
 from betaplus.core.tracer import Tracer
 from betaplus.io.raw.interfile_header import InterfileHeader
@@ -75,7 +76,7 @@ def _header_of(path: Path) -> InterfileHeader | None:
     names = sorted(os.listdir(path.parent), key=lambda n: (not n.startswith(path.name), n))
     for name in names:
         beside = path.parent / name
-        if "hdr" not in name.lower() or not beside.is_file():
+        if "hdr" not in name.lower() or not beside.is_file() or not belongs(beside, path):
             continue
         if beside.stat().st_size > _LARGEST_HEADER:
             continue

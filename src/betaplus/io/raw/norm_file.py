@@ -117,7 +117,9 @@ def _component(header: InterfileHeader, name: str, shape: tuple[int, ...]) -> np
             f"{path.name} holds {path.stat().st_size} bytes",
             f"expected at least {end} for {name} as {header.path.name} says",
         )
-    values = np.fromfile(path, dtype, count, offset=offset).reshape(shape).astype(np.float64)
+    stored = np.fromfile(path, dtype, count, offset=offset).reshape(shape)
+    with np.errstate(invalid="ignore"):  # of NaN that is to raise an alarm
+        values = stored.astype(np.float64)
     if not (np.isfinite(values) & (values > 0.0)).all():
         bad = values[~(np.isfinite(values) & (values > 0.0))]
         raise InputError(

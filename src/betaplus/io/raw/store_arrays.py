@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.errors import InputError
+from betaplus.io.zarr_chunks import open_array
 
 __all__ = ["StoredArray", "check_values"]
 
@@ -40,10 +41,8 @@ class StoredArray:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        import zarr
-
         with _plain_errors(self.path):
-            array: Any = zarr.open_array(str(self.path), path=self.name, mode="r", zarr_format=3)
+            array = open_array(self.path, self.name)
         lists = isinstance(key, list | np.ndarray) or (
             isinstance(key, tuple) and any(isinstance(k, list | np.ndarray) for k in key)
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from betaplus.core.frames import FrameTiming
 from betaplus.core.scanner import Scanner
 from betaplus.core.tracer import Tracer
 from betaplus.io.jsons import plain, read_json
+from betaplus.io.zarr_chunks import COMPRESSORS, check_chunks
 
 __all__ = ["ARRAYS", "NAME", "SCHEMA", "StoreHeader", "attributes_of"]
 
@@ -30,9 +32,9 @@ SCHEMA = 1
 ARRAYS = ("prompts", "delayeds", "randoms", "scatter", "efficiency", "attenuation")
 _STATIC = frozenset(("efficiency", "attenuation"))
 _TYPES = frozenset(("float32", "uint8", "uint16", "uint32"))
-_CODECS = frozenset(("blosc", "bytes", "crc32c", "zstd", "gzip"))
+_CODECS = COMPRESSORS | {"bytes", "crc32c"}
+_AGREE = 0.05  # between a half-life and the table
 _MOST_RINGS = 10_000
-_LARGEST_CHUNK = 1 << 30  # bytes
 
 
 def attributes_of(
@@ -80,6 +82,7 @@ class StoreHeader:
         self.path = Path(path)
         if not self.path.is_dir():
             raise InputError(f"{self.path} does not exist", "expected raw data (a zarr folder)")
+        self._largest = 0  # bytes of a chunk
         stored = self._files()
         group = self._json(self.path, "group")
         fields = _mapping(_mapping(group.get("attributes")).get(NAME))
@@ -126,8 +129,10 @@ class StoreHeader:
                     raise self.refused(f"{where} is a link", "expected files", "copy it whole")
             inside = Path(folder).relative_to(self.path).parts
             if inside:
-                count = sum(name != "zarr.json" for name in files)
-                stored[inside[0]] = stored.get(inside[0], 0) + count
+                chunks = [Path(folder) / name for name in files if name != "zarr.json"]
+                stored[inside[0]] = stored.get(inside[0], 0) + len(chunks)
+                sizes = [chunk.stat().st_size for chunk in chunks]
+                self._largest = max(self._largest, *sizes, 0)
         return stored
 
     def _json(self, folder: Path, kind: str) -> dict[str, Any]:
@@ -176,7 +181,7 @@ class StoreHeader:
         try:
             start = np.array(fields.get("start"), dtype=np.float64)
             duration = np.array(fields.get("duration"), dtype=np.float64)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             raise self.refused("its frame times are no numbers", "expected seconds") from None
         try:
             return FrameTiming(start, duration)
@@ -189,11 +194,15 @@ class StoreHeader:
         fields = _mapping(value)
         half_life = self._number(fields, "half_life", above=0.0)
         try:
-            return Tracer.of(
-                str(fields.get("radionuclide")), half_life, str(fields.get("name", ""))
-            )
+            known = Tracer.of(str(fields.get("radionuclide")), None, str(fields.get("name", "")))
         except BetaplusError as error:
             raise self.refused(error.found, error.expected) from error
+        if half_life is not None and abs(half_life / known.half_life - 1.0) > _AGREE:
+            raise self.refused(
+                f"half_life is {half_life:g} s of {known.radionuclide}",
+                f"expected about {known.half_life:g} s",
+            )
+        return known if half_life is None else dataclasses.replace(known, half_life=half_life)
 
     def _number(
         self,
@@ -205,7 +214,8 @@ class StoreHeader:
         value = fields.get(name)
         if value is None:
             return default
-        if not isinstance(value, int | float) or type(value) is bool or not math.isfinite(value):
+        known = isinstance(value, int | float) and type(value) is not bool
+        if not known or not abs(value) <= sys.float_info.max:
             raise self.refused(f"its {name} is {str(value)[:40]!r}", "expected a number")
         if above is not None and value <= above:
             raise self.refused(f"its {name} is {value:g}", f"expected above {above:g}")
@@ -233,8 +243,9 @@ class StoreHeader:
         chunks = self._sizes(_mapping(grid.get("configuration")).get("chunk_shape"), "chunks")
         if grid.get("name") != "regular" or len(chunks) != len(shape):
             raise self.refused(f"chunks {chunks} for shape {shape}", "expected a regular grid")
-        if math.prod(chunks) * np.dtype(kind).itemsize > _LARGEST_CHUNK:
-            raise self.refused(f"chunks of {chunks}", f"expected at most {_LARGEST_CHUNK} bytes")
+        wrong = check_chunks(shape, chunks, np.dtype(kind).itemsize, self._largest)
+        if wrong:
+            raise self.refused(f"{name}: {wrong}")
         codecs = fields.get("codecs")
         for codec in codecs if isinstance(codecs, list) else [None]:
             codec_name = str(_mapping(codec).get("name"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def fit_shared(
     weights: str | np.ndarray = "model",
     seed: int = 0,
     settings: Any = None,
-    engine: str = "threads",
+    engine: str | Executor = "threads",
     workers: int | None = None,
     max_memory: int | None = None,
     progress: Progress | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy.special import ndtri
 from betaplus.core.posterior import Posterior
 from betaplus.core.progress import Progress
 from betaplus.core.tacs import TacTable
-from betaplus.engine import make_executor
+from betaplus.engine import open_executor
 from betaplus.kinetics.fit import fit
 from betaplus.kinetics.prior import Distribution, Prior
 
@@ -39,7 +40,7 @@ class Held:
     data: TacTable
     options: dict[str, Any]
     quantiles: tuple[float, ...]
-    engine: str
+    engine: str | Executor
     workers: int | None
     progress: Progress
     _made: dict[float, Posterior] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Held:
             return []
         out = []
         self.progress.start(f"values of {self.name}", len(u))
-        with make_executor(self.engine, self.workers) as pool:
+        with open_executor(self.engine, self.workers, self.progress) as pool:
             waiting = [
                 pool.submit(fit, self.data, **self._arguments(value, int(count)))
                 for value, count in zip(self.values(u), samples, strict=True)

@@ -28,7 +28,7 @@ from betaplus.pipeline.input_files import (
 from betaplus.pipeline.kinetics.blood import Blood, load_run_blood
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options
 from betaplus.pipeline.kinetics.survey import Survey, survey_image
-from betaplus.pipeline.unit_check import check_units
+from betaplus.pipeline.unit_check import check_units, time_remarks
 
 __all__ = ["Inputs", "load_inputs"]
 
@@ -102,6 +102,7 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         files |= region_files(labels)
     remarks = []
     if blood is not None:
+        remarks += time_remarks(blood.samples, float(curves.frames.end[-1]))
         tissue = curves.values if survey is None else survey.curves * curves.factors
         remarks += check_units(
             tissue,

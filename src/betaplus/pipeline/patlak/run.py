@@ -34,7 +34,7 @@ from betaplus.pipeline.run_record import (
     versions,
 )
 from betaplus.pipeline.run_steps import finish, open_journal, sweep
-from betaplus.pipeline.unit_check import check_units
+from betaplus.pipeline.unit_check import check_units, time_remarks
 
 __all__ = ["run_patlak"]
 
@@ -206,7 +206,7 @@ def _check_units(request: PatlakRequest, inputs: Inputs, study: Study) -> list[s
     mean = study.mean_curve
     if image.frames is None or not mean[-1] > 0.0:
         return []
-    return check_units(
+    return time_remarks(inputs.samples, float(image.frames.end[-1])) + check_units(
         mean[None] * (hot / mean[-1]),
         image.frames.mid,
         study.curve,
