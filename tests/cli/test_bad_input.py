@@ -501,9 +501,9 @@ def noise_of_too_few_frames(s: Study) -> list[object]:
     return ["--noise", s.folder / "sd.tsv"]
 
 
-@case(r"--engine dask is not in this version")
-def planned_engine(s: Study) -> list[object]:
-    return ["--engine", "dask"]
+@case(r"--engine mpi is unknown; there are threads, inline, processes, dask, dask:ADDRESS, slurm:")
+def unknown_engine(s: Study) -> list[object]:
+    return ["--engine", "mpi"]
 
 
 @case(r"--workers is 0")

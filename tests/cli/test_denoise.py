@@ -132,7 +132,7 @@ BAD = [
     (("--dose-fraction", 2), "above 0 and at most 1"),
     (("--set", "tile=7"), "tiles of 7 voxels"),
     (("--set", "breadth=7"), "setting 'breadth' is unknown"),
-    (("--engine", "processes"), "there are threads, inline"),
+    (("--engine", "mpi"), "there are threads, inline"),
     (("--max-memory", "1M"), "is too small"),
     (("--unit-out", "MBq"), "--unit-out is 'MBq'"),
     (("--unit", "kBq/mL"), "--unit"),

@@ -12,7 +12,12 @@ import typer
 from betaplus.cli.main import RESUMABLE, app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = {"patlak": "patlak.md", "separate": "separate.md", "denoise": "denoising.md"}
+PAGES = {
+    "patlak": "patlak.md",
+    "separate": "separate.md",
+    "denoise": "denoising.md",
+    "reconstruct": "reconstruction.md",
+}
 RUN = ("seed", "workers", "resume", "overwrite", "quiet")
 """Run options that mean the same to every verb that computes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -104,10 +105,14 @@ def test_an_interrupted_run_says_how_to_go_on(large: Path, tmp_path: Path) -> No
     assert images(study.out) == {}
 
 
+ENGINES = (("inline", 1), ("threads", 2), ("threads", 3), ("processes", 2), ("processes", 4))
+DASK = importlib.util.find_spec("distributed") is not None
+
+
 @pytest.mark.slow
 def test_engines_agree_bit_for_bit(large: Path, tmp_path: Path, run_cli: RunCli) -> None:
     found = {}
-    for engine, workers in (("inline", 1), ("threads", 2), ("threads", 3), ("processes", 2)):
+    for engine, workers in (*ENGINES, *((("dask", 2),) if DASK else ())):
         study = Study(large)
         study.out = tmp_path / f"{engine}{workers}"
         options = ("--engine", engine, "--workers", workers)

@@ -151,7 +151,7 @@ def test_what_the_network_was_not_trained_on_is_said(bundle: Path) -> None:
         ({"settings": {"tiles": 3}}, "setting 'tiles' is unknown"),
         ({"settings": {"tile": 30, "overlap": 28}}, "tiles of 30 voxels"),
         ({"settings": {"high_band": 2}}, "expected 0 to 1"),
-        ({"engine": "processes"}, "there are threads, inline"),
+        ({"engine": "mpi"}, "there are threads, inline"),
         ({"workers": 0}, "expected 1 or more"),
         ({"device": "tpu"}, "expected auto, cpu"),
         ({"max_memory": 1 << 20}, "is too small"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -42,3 +43,18 @@ def identify(block: Block, context: dict) -> dict[str, np.ndarray]:
     """Say which process ran the block and which loading of the context it saw."""
     time.sleep(0.01)
     return {"process": np.array([os.getpid()]), "context": np.array([id(context)])}
+
+
+def sum_of(block: Block, context: float, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Add up a block's own share of the data."""
+    return {"sum": context * values.sum(axis=1)}
+
+
+def die(block: Block, context: dict) -> dict[str, np.ndarray]:
+    """Have the process of block 2 killed, once for each name in a folder that it can remove."""
+    if block.index == 2:
+        for path in sorted(Path(context["folder"]).glob("death-*")):
+            path.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+    (Path(context["folder"]) / f"ran-{block.index}-{time.monotonic_ns()}").touch()
+    return draw(block, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -144,6 +145,17 @@ def test_two_runs_in_one_folder_are_kept_apart(folder, key, flags):
         assert journal.load(BLOCK) is not None
     with Journal.open(folder, key, resume=True) as journal:
         assert journal.resumed
+
+
+def test_a_child_that_holds_the_file_does_not_hold_the_lock(folder, key):
+    with Journal.open(folder, key) as journal:
+        journal.save(BLOCK, RESULT)
+        copy = os.dup(journal._lock.fileno())  # as of a child between fork and exec
+    try:
+        with Journal.open(folder, key, resume=True) as again:
+            assert again.resumed
+    finally:
+        os.close(copy)
 
 
 @pytest.mark.parametrize("out_exists", [True, False])

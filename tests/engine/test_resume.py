@@ -4,61 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-SCRIPT = """
-import signal
-import sys
-from pathlib import Path
-import numpy as np
-from betaplus.engine import Journal, assemble, content_key, plan_curves, run, work_folder
-from block_functions import draw
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where jobs ignore it
-    out, executor, sleep, resume = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
-    n_items = int(sys.argv[5])
-    plan = plan_curves(n_items, seed=5)
-    context = {"matrix": np.random.default_rng(1).standard_normal((3, 3)), "sleep": sleep}
-    arrays = {"noise": np.zeros((n_items, 3)), "product": np.zeros((n_items, 3), np.float32)}
-    folder = work_folder(out, "scan", "kinetics")
-    key = content_key({}, {"seed": 5}, {})
-    with Journal.open(folder, key, resume=resume == "resume", outputs=[out / "r.npz"]) as journal:
-        running = run(plan, draw, context, executor=executor, workers=2, journal=journal)
-        assemble(running, arrays)
-        np.savez(out / "r.npz", **arrays)
-        journal.complete()
-    print(running.blocks_done, running.blocks_resumed)
-"""
+from tests.engine.killed_runs import SCRIPT, start, wait_until
 
 
-def start(script: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    return subprocess.Popen(
-        [sys.executable, str(script), *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def wait_until(condition, seconds=60.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize(
+    "executor", ["threads", "processes", pytest.param("dask", marks=pytest.mark.dask)]
+)
 def test_kill_and_resume_is_bit_identical(tmp_path, executor):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -87,11 +41,12 @@ def test_kill_and_resume_is_bit_identical(tmp_path, executor):
     assert not (broken / ".betaplus").exists()
 
 
-def test_ctrl_c_with_processes_ends_quietly_and_resumably(tmp_path):
+@pytest.mark.parametrize("executor", ["processes", pytest.param("dask", marks=pytest.mark.dask)])
+def test_ctrl_c_ends_quietly_and_resumably(tmp_path, executor):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     # Three blocks for two workers: when two are finished, one worker is busy and one is idle.
-    run = start(script, str(tmp_path / "out"), "processes", "0.7", "new", "1536")
+    run = start(script, str(tmp_path / "out"), executor, "0.7", "new", "1536")
     journal = tmp_path / "out" / ".betaplus" / "scan_kinetics"
     assert wait_until(lambda: len(list(journal.glob("block_*.npz"))) >= 2)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to parent and workers alike

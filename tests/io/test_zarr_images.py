@@ -303,6 +303,12 @@ def test_sharded_stores_are_read(tmp_path):
     np.testing.assert_array_equal(open_zarr(path).read(), data)
 
 
+def test_a_shard_is_larger_than_its_chunks(tmp_path):
+    data = np.random.default_rng(1).random((16, 16, 16, 7), np.float32)  # 115 kB, hardly packed
+    path = store(tmp_path / "a.zarr", data, chunks=(2, 2, 2, 7), shards=(16, 16, 16, 7))
+    np.testing.assert_array_equal(open_zarr(path).read(), data)
+
+
 def test_an_option_fills_what_the_fields_lack(tmp_path):
     fields = {k: v for k, v in FIELDS.items() if k != "Units"}
     path = store(tmp_path / "a.zarr", numbers(), fields)

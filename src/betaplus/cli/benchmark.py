@@ -22,8 +22,8 @@ def kinetics(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="speed, agreement, coverage, calibration, tracers, methods, trust, nuts or scale;"
-            " repeatable.  [default: all but methods, trust, nuts and scale, which take long]",
+            help="speed, agreement, coverage, calibration, tracers, methods, trust, nuts, scale or"
+            " engines; repeatable.  [default: all but the last five, which take long]",
         ),
     ] = None,
     method: Annotated[
@@ -67,8 +67,13 @@ def reconstruct(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer heads and settings.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare the reconstructions on simulated heads, each tuned."""
-    from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct, reconstruct_table
+    """Compare the reconstructions on simulated heads, each tuned.
+
+    Every figure is kept as it is made: a run that was stopped goes on where it was, and several
+    processes that are given the same folder share the work.
+    """
+    from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
+    from betaplus.pipeline.benchmark.reconstruct.table import reconstruct_table
     from betaplus.report.benchmark.reconstruct import reconstruct_figures
 
     result = benchmark_reconstruct(out, quick, console(quiet))

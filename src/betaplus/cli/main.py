@@ -12,6 +12,8 @@ import typer
 
 from betaplus import __version__
 from betaplus.cli.benchmark import app as benchmark
+from betaplus.cli.bids import bids
+from betaplus.cli.bids_command import BidsCommand
 from betaplus.cli.demo import demo
 from betaplus.cli.denoise import denoise
 from betaplus.cli.doctor import doctor
@@ -30,7 +32,7 @@ __all__ = ["app", "main", "run"]
 
 INTERRUPTED = 130
 
-RESUMABLE = ("kinetics", "reconstruct", "denoise", "patlak", "separate", "train")
+RESUMABLE = ("kinetics", "reconstruct", "denoise", "patlak", "separate", "train", "bids")
 """Verbs with --resume."""
 
 app = typer.Typer(
@@ -50,6 +52,7 @@ app.command(short_help="Versions, devices, what each extra would add.")(doctor)
 app.command(short_help="All of it on a phantom made on the spot.")(demo)
 app.add_typer(train, name="train", short_help="Networks, from simulated or own data.")
 app.command(short_help="Images against a reference: errors, regions, bias.")(evaluate)
+app.command(cls=BidsCommand, short_help="A verb on all scans of a BIDS data set.")(bids)
 app.add_typer(benchmark, name="benchmark", short_help="Accuracy, calibration and speed.")
 
 # The command-line parser's own exception, wherever this version of typer keeps it.

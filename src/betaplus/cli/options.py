@@ -113,7 +113,13 @@ Config = Annotated[
 # How it is run.
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of every random draw.")]
-Engine = Annotated[str, typer.Option(metavar="NAME", help="threads, inline or processes.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="threads, inline, processes, dask, dask:ADDRESS (a scheduler) or slurm:CONFIG (TOML).",
+    ),
+]
 ThreadEngine = Annotated[str, typer.Option(metavar="NAME", help="threads or inline.")]
 Workers = Annotated[
     int | None,

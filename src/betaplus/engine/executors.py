@@ -1,39 +1,28 @@
-"""Where blocks run: here, in threads, or in spawned processes; each a concurrent.futures.Executor.
+"""Where blocks run: here, in threads, in processes, on a cluster; each an `Executor` by its name.
 
-Another kind of executor is one more line in `EXECUTORS`.
+Another kind of executor is one more line in `make_executor` and a name in `choice.ENGINES`.
 """
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
+import contextlib
 import os
-import signal
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
 
-import numpy as np
-
-from betaplus.core.errors import UsageError
-from betaplus.engine.plan import Block
+from betaplus.core.progress import Progress, Silent
+from betaplus.engine.choice import check_engine
+from betaplus.engine.workers import ProcessWorkers, Workers
 
 __all__ = [
-    "BlockFunction",
-    "Bound",
     "InlineExecutor",
-    "Result",
-    "bind",
     "default_workers",
     "make_executor",
+    "open_engine",
+    "open_executor",
+    "workers_of",
 ]
-
-Result: TypeAlias = Mapping[str, np.ndarray]
-BlockFunction: TypeAlias = Callable[[Block, Any], Result]
-
-_PLANNED = ("dask", "slurm")
 
 
 class InlineExecutor(Executor):
@@ -49,23 +38,6 @@ class InlineExecutor(Executor):
         return future
 
 
-@dataclass(frozen=True)
-class Bound:
-    """An executor that knows its function and context: submit `call` with a block.
-
-    Args:
-        executor: Where blocks run.
-        call: What to submit for each block.
-        in_flight: Most blocks to have submitted and not yet collected.
-        own: Whether the executor was made for this run and ends with it.
-    """
-
-    executor: Executor
-    call: Callable[[Block], Result]
-    in_flight: int
-    own: bool
-
-
 def default_workers() -> int:
     """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -79,114 +51,102 @@ def make_executor(
     *,
     initializer: Callable[..., None] | None = None,
     initargs: tuple[Any, ...] = (),
+    progress: Progress | None = None,
 ) -> Executor:
     """Return a new executor by its name on the command line.
 
     Args:
-        name: `inline`, `threads` or `processes` (spawned, never forked).
-        workers: Threads or processes; the cores available if None; `inline` has one.
-        initializer: Called once in each worker process, and once here for the other two.
+        name: One of `betaplus.engine.ENGINES`.
+        workers: Threads or processes; the cores available if None; `inline` has one. On a cluster
+            the most blocks to have at work; as many as it has threads if None.
+        initializer: Called once in each worker process of `processes`, and once here for `inline`
+            and `threads`; not for those of dask.
         initargs: Its arguments; they must be picklable for `processes`.
+        progress: Told what a cluster is.
 
     Raises:
-        UsageError: If the name is not one of these, or `workers` is below 1.
+        UsageError: As `check_engine`, or if no scheduler answers.
+        InputError: As `check_engine`.
+        WorkerError: If a cluster cannot be started.
     """
-    make = EXECUTORS.get(name)
-    if make is None:
-        known = ", ".join(EXECUTORS)
-        if name.partition(":")[0] in _PLANNED:
-            raise UsageError(f"--engine {name} is not in this version", f"there are {known}")
-        raise UsageError(f"--engine {name} is unknown", f"there are {known}")
+    choice = check_engine(name, workers)
+    if choice.distributed:
+        from betaplus.engine.dask_workers import DaskWorkers
+
+        if initializer is not None:
+            raise ValueError("workers of dask have no initializer")
+        return DaskWorkers(choice, workers, progress or Silent())
     count = default_workers() if workers is None else workers
-    if count < 1:
-        raise UsageError(f"--workers is {count}", "expected 1 or more")
-    return make(count, initializer, initargs)
+    if choice.kind == "processes":
+        return ProcessWorkers(count, initializer, initargs)
+    if initializer is not None:
+        initializer(*initargs)
+    if choice.kind == "inline":
+        return InlineExecutor()
+    return ThreadPoolExecutor(count, thread_name_prefix="betaplus")
 
 
-def bind(
-    executor: str | Executor, workers: int | None, function: BlockFunction, context: Any
-) -> Bound:
-    """Return an executor whose workers hold `function` and `context`, sent once to each process.
+@contextlib.contextmanager
+def open_executor(
+    engine: str | Executor, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[Executor]:
+    """Have an executor, a new one that ends with the block where `engine` is a name.
 
-    An executor of the caller's own is left open, and gets the context with every block.
+    Args:
+        engine: A name, as for `make_executor`, or an executor, which stays open.
+        workers: See there.
+        progress: See there.
 
     Raises:
         UsageError: As `make_executor`.
+        InputError: Likewise.
+        WorkerError: Likewise.
     """
-    call: Callable[[Block], Result] = functools.partial(_call, function, context)
-    own = isinstance(executor, str)
-    if executor == "processes":
-        executor = make_executor(
-            "processes", workers, initializer=_hold, initargs=(function, context)
-        )
-        call = _call_held
-    elif isinstance(executor, str):
-        executor = make_executor(executor, workers)
-    count = default_workers() if workers is None else workers
-    in_flight = 1 if isinstance(executor, InlineExecutor) else 2 * count
-    return Bound(executor, call, in_flight, own)
+    if not isinstance(engine, str):
+        yield engine
+        return
+    executor = make_executor(engine, workers, progress=progress)
+    ended_well = False
+    try:
+        yield executor
+        ended_well = True
+    finally:
+        executor.shutdown(wait=ended_well, cancel_futures=not ended_well)
 
 
-def _inline(
-    workers: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]
-) -> Executor:
-    if initializer is not None:
-        initializer(*initargs)
-    return InlineExecutor()
+@contextlib.contextmanager
+def open_engine(
+    engine: str | Executor, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[str | Executor]:
+    """Have an executor open for several runs in turn; for `run` and what takes its `executor`.
+
+    Processes and clusters are started once, and ended with the block; threads cost nothing, and
+    stay a name.
+
+    Args:
+        engine: As for `open_executor`.
+        workers: See `make_executor`.
+        progress: See there.
+
+    Raises:
+        UsageError: As `make_executor`.
+        InputError: Likewise.
+        WorkerError: Likewise.
+    """
+    if not isinstance(engine, str) or not check_engine(engine, workers).apart:
+        yield engine
+        return
+    with open_executor(engine, workers, progress) as executor:
+        yield executor
 
 
-def _threads(
-    workers: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]
-) -> Executor:
-    if initializer is not None:
-        initializer(*initargs)
-    return ThreadPoolExecutor(workers, thread_name_prefix="betaplus")
+def workers_of(engine: str | Executor, workers: int | None) -> int:
+    """Return the blocks that may be at work at a time.
 
-
-def _processes(
-    workers: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]
-) -> Executor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_process,
-        initargs=(initializer, initargs),
-    )
-
-
-EXECUTORS: dict[str, Callable[[int, Callable[..., None] | None, tuple[Any, ...]], Executor]] = {
-    "threads": _threads,
-    "inline": _inline,
-    "processes": _processes,
-}
-
-
-def _call(function: BlockFunction, context: Any, block: Block) -> Result:
-    return function(block, context)
-
-
-_held: list[tuple[BlockFunction, Any]] = []
-
-
-def _hold(function: BlockFunction, context: Any) -> None:
-    _held[:] = [(function, context)]
-
-
-def _call_held(block: Block) -> Result:
-    function, context = _held[0]
-    return function(block, context)
-
-
-def _begin_process(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    """Leave Ctrl-C to the parent, end when the parent is killed, then run the initializer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if initializer is not None:
-        initializer(*initargs)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    Args:
+        engine: From `open_engine`.
+        workers: Asked for, or None.
+    """
+    if isinstance(engine, Workers):
+        return engine.count if workers is None else min(workers, engine.count)
+    return default_workers() if workers is None else workers

@@ -7,6 +7,7 @@ finished when its file has its name, which it gets only when its bytes are on di
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import shutil
@@ -17,11 +18,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from betaplus.core.errors import InputError, OutputError, UsageError
+from betaplus.core.errors import InputError, OutputError, UsageError, WorkerError
 from betaplus.engine.blockfile import load_arrays, save_arrays
-from betaplus.engine.executors import Result
 from betaplus.engine.key import Key
 from betaplus.engine.plan import Block
+from betaplus.engine.sending import Result
 from betaplus.io.atomic import atomic_path
 
 __all__ = ["Journal", "work_folder"]
@@ -199,7 +200,7 @@ class Journal:
     ) -> None:
         """Release the lock; after an error of the user's, leave the output folder as it was."""
         mendable = isinstance(error, InputError | UsageError)
-        unstarted = isinstance(error, OutputError) and not self._saved
+        unstarted = isinstance(error, OutputError | WorkerError) and not self._saved
         if (mendable or unstarted) and not self.resumed and not self.done:
             shutil.rmtree(self.folder, ignore_errors=True)
             _remove_if_empty(self.folder.parent)
@@ -222,6 +223,9 @@ class Journal:
 
     def _release(self) -> None:
         if self._lock is not None:
+            # Not left to closing: a process that is just being started may hold a copy of the file.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._lock.close()
             self._lock = None
 

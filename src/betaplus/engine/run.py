@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from betaplus.core.errors import WorkerError
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine.executors import BlockFunction, Bound, Result, bind
+from betaplus.engine.binding import Bound, Read, bind
 from betaplus.engine.journal import Journal
 from betaplus.engine.plan import Block
+from betaplus.engine.sending import BlockFunction, Result
+from betaplus.engine.workers import LOST_TOO_OFTEN, MOST_LOSSES, TRY_SMALLER
 
 __all__ = ["Run", "assemble", "run"]
 
@@ -26,6 +36,8 @@ class Run(Iterator[tuple[Block, Result]]):
         blocks_total: Blocks in the plan.
         blocks_done: Blocks given out so far, the resumed ones among them.
         blocks_resumed: Blocks whose results came from the journal.
+        workers_lost: Times that blocks ran again because processes were lost. What dask loses it
+            makes good by itself, and is not counted.
     """
 
     def __init__(
@@ -40,6 +52,7 @@ class Run(Iterator[tuple[Block, Result]]):
         self.blocks_total = len(plan)
         self.blocks_done = 0
         self.blocks_resumed = 0
+        self.workers_lost = 0
         self._plan = plan
         self._journal = journal
         self._progress = progress
@@ -57,7 +70,7 @@ class Run(Iterator[tuple[Block, Result]]):
     def _follow(self, bound: Bound) -> _Results:
         self._progress.start(self._stage, self.blocks_total)
         ended_well = False
-        pending: dict[Future[Result], Block] = {}
+        pending: dict[Future[Any], Block] = {}
         try:
             waiting: list[Block] = []
             for block in self._plan:
@@ -73,24 +86,62 @@ class Run(Iterator[tuple[Block, Result]]):
         finally:
             for future in pending:
                 future.cancel()
-            if bound.own:
-                bound.executor.shutdown(wait=ended_well)
+            bound.close(ended_well)
             self._progress.finish()
 
     def _compute(
-        self, bound: Bound, waiting: deque[Block], pending: dict[Future[Result], Block]
+        self, bound: Bound, waiting: deque[Block], pending: dict[Future[Any], Block]
     ) -> _Results:
+        losses: Counter[int] = Counter()
         while waiting or pending:
-            while waiting and len(pending) < bound.in_flight:
-                block = waiting.popleft()
-                pending[bound.executor.submit(bound.call, block)] = block
+            try:
+                self._fill(bound, waiting, pending)
+            except BrokenExecutor:
+                if bound.workers is None:
+                    raise
+                if not pending:
+                    self._again(bound, waiting, pending, losses)
+                    continue
             finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda future: future.exception() is not None):
+            for future in sorted(finished, key=lambda future: _error(future) is not None):
+                error = _error(future)
+                if isinstance(error, BrokenExecutor) and bound.workers is not None:
+                    self._again(bound, waiting, pending, losses)
+                    break
                 block = pending.pop(future)
-                result = future.result()
+                if error is not None:
+                    raise error if bound.workers is None else bound.workers.failure(error)
+                result = bound.result(future.result())
                 if self._journal is not None:
                     self._journal.save(block, result, self._stage)
                 yield self._count(block, result)
+
+    def _fill(self, bound: Bound, waiting: deque[Block], pending: dict[Future[Any], Block]) -> None:
+        most = bound.in_flight()
+        while waiting and len(pending) < most:
+            pending[bound.submit(waiting[0])] = waiting[0]
+            waiting.popleft()
+
+    def _again(
+        self,
+        bound: Bound,
+        waiting: deque[Block],
+        pending: dict[Future[Any], Block],
+        losses: Counter[int],
+    ) -> None:
+        """Have new workers, and let every block that was not finished wait again."""
+        assert bound.workers is not None
+        self.workers_lost += 1
+        lost = [block for future, block in pending.items() if _error(future) is not None]
+        kept = {future: block for future, block in pending.items() if _error(future) is None}
+        losses.update([block.index for block in lost] or [waiting[0].index])
+        pending.clear()
+        pending.update(kept)
+        waiting.extendleft(reversed(lost))
+        if max(losses.values()) > MOST_LOSSES:
+            raise WorkerError(f"--engine {bound.workers.name}: {LOST_TOO_OFTEN}", todo=TRY_SMALLER)
+        self._progress.note("a worker was lost: its blocks run again")
+        bound.workers.renew()
 
     def _count(self, block: Block, result: Result) -> tuple[Block, Result]:
         self.blocks_done += 1
@@ -98,34 +149,47 @@ class Run(Iterator[tuple[Block, Result]]):
         return block, result
 
 
+def _error(future: Future[Any]) -> BaseException | None:
+    """Return what a future ended in, waiting for it; being cancelled is an error too."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        return error
+
+
 def run(
     plan: Sequence[Block],
     function: BlockFunction,
     context: Any = None,
     *,
+    read: Read | None = None,
     executor: str | Executor = "threads",
     workers: int | None = None,
     journal: Journal | None = None,
     progress: Progress | None = None,
     stage: str = "block",
 ) -> Run:
-    """Run `function(block, context)` on every block of a plan.
+    """Run `function(block, context, *parts)` on every block of a plan.
 
     Results come in the order in which they finish, so collect them by region, as `assemble` does.
-    An exception in a block ends the run at once: no further block is started, and those at work are
-    left to finish unheard. The same holds for Ctrl-C and for `Run.close`; what the journal holds by
-    then stays. Submitted and uncollected blocks number at most twice the workers.
+    A block whose process is lost runs again, up to three times. An exception in a block ends the
+    run at once: no further block is started, and those at work are left to finish unheard. The same
+    holds for Ctrl-C and for `Run.close`; what the journal holds by then stays. Submitted and
+    uncollected blocks number at most twice the workers.
 
     Args:
         plan: Blocks with distinct write regions.
-        function: Pure; returns a mapping of name to array. For `processes` it must be importable
-            (a function of a module, not a lambda) and picklable, as must `context`, and a script
-            that starts such a run keeps it under `if __name__ == "__main__"`.
-        context: What every block needs: arrays, settings, models. Given once to each worker
-            process; shared by threads, so not to be written to.
-        executor: `threads`, `inline` or `processes`; or an executor of the caller's own, which is
-            left open and gets the context with every block.
-        workers: Blocks at work at a time; the cores available if None.
+        function: Pure; returns a mapping of name to array. For workers that are processes it must
+            be importable (a function of a module, not a lambda) and picklable, as must `context`
+            and parts, and a script that starts such a run keeps it under
+            `if __name__ == "__main__"`.
+        context: What every block needs: settings, models. Given once to each worker process; shared
+            by threads, so not to be written to.
+        read: Returns the parts of a block: its share of the data, further arguments of `function`.
+            Only these are sent with it.
+        executor: One of `betaplus.engine.ENGINES`; or an executor of the caller's own, from
+            `open_engine` or elsewhere, which is left open.
+        workers: Blocks at work at a time; the cores available if None, on a cluster its threads.
         journal: Where finished blocks are kept and found. Blocks are found by stage and write
             region, so a plan cut otherwise computes again what it does not find.
         progress: Told of every finished block.
@@ -133,13 +197,16 @@ def run(
 
     Raises:
         UsageError: If the executor is unknown or `workers` is below 1.
+        WorkerError: If a cluster cannot be started; while it runs, if its scheduler is lost, a
+            block loses its worker too often, or workers have other versions.
         ValueError: If two blocks write the same region.
     """
     regions = {block.region for block in plan}
     if len(regions) != len(plan):
         raise ValueError("two blocks of the plan write the same region")
-    bound = bind(executor, workers, function, context)
-    return Run(plan, bound, journal, progress or Silent(), stage)
+    progress = progress or Silent()
+    bound = bind(executor, workers, function, context, read, progress)
+    return Run(plan, bound, journal, progress, stage)
 
 
 def assemble(results: Iterable[tuple[Block, Result]], arrays: Mapping[str, np.ndarray]) -> None:

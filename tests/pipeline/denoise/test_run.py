@@ -122,21 +122,21 @@ def test_resumed_where_it_was_stopped(
     whole = run_denoise(request(folder, tmp_path / "whole", source))
     assert whole is not None
     total = whole.run["blocks_done"]
-    done, compute = 0, Mmse.compute
+    done, work = 0, Mmse.work
 
-    def counted(self: Mmse, volume: Any, index: int) -> np.ndarray:
+    def counted(self: Mmse, shared: Any, part: Any) -> np.ndarray:
         nonlocal done
         if done == total - 5:  # in the last frame
             raise Killed
         done += 1
-        return compute(self, volume, index)
+        return work(self, shared, part)
 
     again = request(folder, tmp_path / "out", source, engine="inline")
-    monkeypatch.setattr(Mmse, "compute", counted)
+    monkeypatch.setattr(Mmse, "work", counted)
     with pytest.raises(Killed):
         run_denoise(again)
     assert not (tmp_path / "out" / f"{source}_desc-denoised_pet.nii.gz").exists()
-    monkeypatch.setattr(Mmse, "compute", compute)
+    monkeypatch.setattr(Mmse, "work", work)
     with pytest.raises(OutputError, match="--resume"):
         run_denoise(again)
     with pytest.raises(OutputError, match=r"differs in settings\.seed"):

@@ -82,7 +82,7 @@ class StoreHeader:
         self.path = Path(path)
         if not self.path.is_dir():
             raise InputError(f"{self.path} does not exist", "expected raw data (a zarr folder)")
-        self._largest = 0  # bytes of a chunk
+        self._largest: dict[str, int] = {}  # bytes of a chunk of an array
         stored = self._files()
         group = self._json(self.path, "group")
         fields = _mapping(_mapping(group.get("attributes")).get(NAME))
@@ -132,7 +132,7 @@ class StoreHeader:
                 chunks = [Path(folder) / name for name in files if name != "zarr.json"]
                 stored[inside[0]] = stored.get(inside[0], 0) + len(chunks)
                 sizes = [chunk.stat().st_size for chunk in chunks]
-                self._largest = max(self._largest, *sizes, 0)
+                self._largest[inside[0]] = max(self._largest.get(inside[0], 0), *sizes, 0)
         return stored
 
     def _json(self, folder: Path, kind: str) -> dict[str, Any]:
@@ -243,7 +243,8 @@ class StoreHeader:
         chunks = self._sizes(_mapping(grid.get("configuration")).get("chunk_shape"), "chunks")
         if grid.get("name") != "regular" or len(chunks) != len(shape):
             raise self.refused(f"chunks {chunks} for shape {shape}", "expected a regular grid")
-        wrong = check_chunks(shape, chunks, np.dtype(kind).itemsize, self._largest)
+        largest = self._largest.get(name, 0)
+        wrong = check_chunks(shape, chunks, np.dtype(kind).itemsize, largest)
         if wrong:
             raise self.refused(f"{name}: {wrong}")
         codecs = fields.get("codecs")

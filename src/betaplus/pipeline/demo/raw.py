@@ -20,7 +20,7 @@ from betaplus.simulation.raw.simulate import simulate_raw
 
 __all__ = ["METHODS", "FromRaw", "from_raw"]
 
-METHODS = {"osem": ("filter=5",), "svrg": ("beta=0.02",)}
+METHODS = {"osem": ("filter=5",), "svrg": ("beta=0.02",), "dds": ("draws=2", "steps=8", "inner=9")}
 """Method to its settings."""
 
 _TIME = 0.05  # of the scan's twenty minutes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -199,22 +200,23 @@ def _frames(inputs: Inputs, journal: Journal, progress: Progress, unit: str) -> 
     found.remarks += [*image.remarks, *frames.remarks]
     if inputs.regions is not None:
         found.remarks += inputs.regions.remarks
-    for t, raw, result in frames.frames(journal, progress):
-        found.noise[t], found.guard[t] = result.about["noise"], result.about["guard"]
-        found.blocks += result.blocks
-        found.resumed += result.resumed
-        found.remarks += frames.said(result.about, _frame_name(image, t))
-        if t in shown and result.about["noise"] is not None:
-            views = make_views(t, raw, result.mean, result.std, image.affine)
-            found.views.append(views)
-        if inputs.regions is not None and result.about["noise"] is not None:
-            found.regions[t] = inputs.regions.measure(
-                t, raw, result.mean, _factor(inputs, t), frames.grid, unit
-            )
-        if image.n_frames == 1:
-            found.held = {"mean": result.mean}
-            if result.std is not None:
-                found.held["std"] = result.std
+    with contextlib.closing(frames.frames(journal, progress)) as each:
+        for t, raw, result in each:
+            found.noise[t], found.guard[t] = result.about["noise"], result.about["guard"]
+            found.blocks += result.blocks
+            found.resumed += result.resumed
+            found.remarks += frames.said(result.about, _frame_name(image, t))
+            if t in shown and result.about["noise"] is not None:
+                views = make_views(t, raw, result.mean, result.std, image.affine)
+                found.views.append(views)
+            if inputs.regions is not None and result.about["noise"] is not None:
+                found.regions[t] = inputs.regions.measure(
+                    t, raw, result.mean, _factor(inputs, t), frames.grid, unit
+                )
+            if image.n_frames == 1:
+                found.held = {"mean": result.mean}
+                if result.std is not None:
+                    found.held["std"] = result.std
     found.views.sort(key=lambda views: views.frame)
     return found
 

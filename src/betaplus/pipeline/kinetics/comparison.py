@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def compare_inputs(
     inputs: Inputs,
     posterior: Posterior,
     table: TacTable | None,
+    engine: str | Executor,
     journal: Journal,
     progress: Progress,
 ) -> tuple[Comparison, Comparison | None]:
@@ -49,6 +51,7 @@ def compare_inputs(
         inputs: Data and blood.
         posterior: The run's posterior, whose delay is taken where it was found once.
         table: For an image, its region curves.
+        engine: Where blocks run, open.
         journal: Where finished blocks of voxels are kept.
         progress: What to report to.
     """
@@ -68,7 +71,7 @@ def compare_inputs(
         inputs.data,
         noise=options.noise,
         mask=None if inputs.survey is None else inputs.survey.mask,
-        engine=request.engine,
+        engine=engine,
         workers=request.workers,
         max_memory=options.max_memory,
         journal=None if inputs.survey is None else journal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any
 
 from betaplus.core.posterior import Posterior
@@ -31,17 +32,27 @@ def fit_data(
     request: KineticsRequest,
     options: Options,
     inputs: Inputs,
+    engine: str | Executor,
     journal: Journal,
     progress: Progress,
 ) -> Posterior:
-    """Fit the voxels of an image or the curves of a table, however that was asked for."""
+    """Fit the voxels of an image or the curves of a table, however that was asked for.
+
+    Args:
+        request: The request.
+        options: Its options.
+        inputs: Data and blood.
+        engine: Where blocks run, open.
+        journal: Where finished blocks of voxels are kept.
+        progress: What to report to.
+    """
     running: dict[str, Any] = {
         **_model(request, options, progress),
         "samples": kept_samples(request, inputs),
         "delay": request.delay,
         "noise": options.noise,
         "weights": options.weights,
-        "engine": request.engine,
+        "engine": engine,
         "workers": request.workers,
         "max_memory": options.max_memory,
     }

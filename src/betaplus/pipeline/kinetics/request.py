@@ -10,7 +10,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.settings import make_settings
-from betaplus.engine import make_executor
+from betaplus.engine import check_engine
 from betaplus.io.tsv import column_numbers, read_table
 from betaplus.kinetics.compare import COMPARED, check_models
 from betaplus.kinetics.delay import delay_option
@@ -149,7 +149,7 @@ def check_options(request: KineticsRequest) -> Options:
         raise UsageError("--save-draws without draws", "expected --samples above 0")
     if request.seed < 0:
         raise UsageError(f"--seed is {request.seed}", "expected 0 or more")
-    make_executor(request.engine, request.workers).shutdown()
+    check_engine(request.engine, request.workers)
     prior = find_prior(request.prior)
     delay_option(request.delay, prior)
     derived = [name for name, on in (("F", extraction), ("CMRglc", request.glucose)) if on]

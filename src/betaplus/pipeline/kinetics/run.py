@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.posterior import STATUS, Posterior
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.tacs import TacTable
-from betaplus.engine import Journal, Key, content_key, default_workers
+from betaplus.engine import Journal, Key, content_key, open_engine, workers_of
 from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.kinetics.bundles import bundle_record
 from betaplus.kinetics.shared.check import check_table
@@ -109,7 +110,8 @@ def run_kinetics(
             return None
         if journal.resumed:
             sweep(names)
-        result = _analyse(request, options, inputs, names, journal, watch, progress)
+        with open_engine(request.engine, request.workers, progress) as engine:
+            result = _analyse(request, options, inputs, names, engine, journal, watch, progress)
         with watch.stage("write"):
             paths = _write(request, inputs, result)
         paths += [names.report] if report is not None else []
@@ -148,6 +150,7 @@ def _analyse(
     options: Options,
     inputs: Inputs,
     names: Names,
+    engine: str | Executor,
     journal: Journal,
     watch: Stopwatch,
     progress: Progress,
@@ -156,7 +159,7 @@ def _analyse(
     if kept_samples(request, inputs) != request.samples:
         remarks.append("draws of voxels are kept with --save-draws only: --samples had no effect")
     with watch.stage("fit"):
-        posterior = fit_data(request, options, inputs, journal, progress)
+        posterior = fit_data(request, options, inputs, engine, journal, progress)
     table, table_posterior = None, None
     if inputs.survey is not None and isinstance(inputs.data, PetImage):
         table = inputs.survey.table(inputs.data)
@@ -168,7 +171,7 @@ def _analyse(
     if request.compare_models:
         with watch.stage("models"):
             comparison, region_comparison = compare_inputs(
-                request, options, inputs, posterior, table, journal, progress
+                request, options, inputs, posterior, table, engine, journal, progress
             )
         remarks += [text for c in (comparison, region_comparison) if c for text in c.remarks]
     samples = inputs.blood.samples if inputs.blood else None
@@ -183,7 +186,7 @@ def _analyse(
         regions=table,
         region_posterior=table_posterior,
         chosen=_chosen(table),
-        run=_record(request, options, posterior, remarks, watch),
+        run=_record(request, options, engine, posterior, remarks, watch),
         remarks=tuple(remarks),
         names=names,
         comparison=comparison,
@@ -194,6 +197,7 @@ def _analyse(
 def _record(
     request: KineticsRequest,
     options: Options,
+    engine: str | Executor,
     posterior: Posterior,
     remarks: list[str],
     watch: Stopwatch,
@@ -209,7 +213,7 @@ def _record(
         "delay": posterior.settings["delay"],
         "engine": {
             "executor": request.engine,
-            "workers": request.workers or default_workers(),
+            "workers": workers_of(engine, request.workers),
             "max_memory_bytes": options.max_memory,
         },
         "fitted": fitted,

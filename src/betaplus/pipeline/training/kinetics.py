@@ -20,6 +20,7 @@ from typing import Any
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.input_function import InputCurve
+from betaplus.core.limits import read_toml
 from betaplus.core.progress import Progress, Silent
 from betaplus.pipeline.training.flags import check_flags, refuse_earlier_run
 
@@ -88,7 +89,7 @@ def read_config(path: Path | None) -> KineticsTraining:
     if path is None:
         return KineticsTraining()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"training configuration {path.name} cannot be read: {error}") from error
     fields = {f.name: f for f in dataclasses.fields(KineticsTraining)}

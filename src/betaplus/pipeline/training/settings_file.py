@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import read_toml
 
 __all__ = ["read_settings"]
 
@@ -28,7 +29,7 @@ def read_settings(base: Plan, path: Path | None) -> Plan:
     if path is None:
         return base
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"training configuration {path.name} cannot be read: {error}") from error
     known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}  # type: ignore[arg-type]

@@ -61,6 +61,14 @@ PARTS = {
         full={},
         quick={"voxels": 512, "baseline_voxels": 16, "repeats": 1},
     ),
+    "engines": _Part(
+        title="What the engines cost (`exact`, delay known)",
+        module="engines",
+        run="engines",
+        full={},
+        quick={"blocks": 4, "idle_blocks": 20, "workers": (1, 2), "repeats": 1},
+        default=False,
+    ),
     "agreement": _Part(
         title="Agreement with ensemble MCMC (published prior, delay known)",
         module="mcmc.agreement",

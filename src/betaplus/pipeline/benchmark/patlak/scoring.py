@@ -28,7 +28,7 @@ __all__ = [
 DEFAULTS = " (defaults)"
 """What the name of a learned method ends in that was not tuned."""
 
-_DEFAULT_DRAWS = 3  # noise draws a dose that these see at most
+_DEFAULT_DRAWS = 1  # noise draws a dose that these see at most
 
 
 def subjects_of(plan: Plan, protocol: str = "dynamic") -> list[Subject]:
