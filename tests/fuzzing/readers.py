@@ -23,6 +23,7 @@ from tests.fuzzing.samples import (
     make_blood,
     make_bundle,
     make_dicom,
+    make_ecat,
     make_interfile,
     make_listmode,
     make_nifti,
@@ -86,7 +87,7 @@ def _describe(*ends: str) -> Callable[[Path], object]:
     return describe_it
 
 
-def _read_image(path: Path) -> PetImage:
+def _read_image(path: Path, dose: float | None = None) -> PetImage:
     from betaplus.io.bed_times import check_one_bed, image_bed_times
     from betaplus.io.image_fields import image_fields
     from betaplus.io.jsons import plain
@@ -100,7 +101,7 @@ def _read_image(path: Path) -> PetImage:
     json.dumps(plain(image_fields(image)), allow_nan=False)
     if image_bed_times(image) is None:
         check_one_bed(image)
-    suv_conversion(image)
+    suv_conversion(image, dose=dose)
     return image
 
 
@@ -114,6 +115,10 @@ def _read_zarr(folder: Path) -> None:
 
 def _read_dicom(folder: Path) -> None:
     _read_image(_input(folder, "series"))
+
+
+def _read_ecat(folder: Path) -> None:
+    _read_image(_input(folder, ".v"), dose=350e6)  # which the format does not say
 
 
 def _read_nifti(folder: Path) -> None:
@@ -252,6 +257,12 @@ READERS: dict[str, Reader] = {
         read=_read_dicom,
         describe=_describe("series"),
         changes={"": change_slice},
+    ),
+    "ecat": Reader(
+        make=make_ecat,
+        read=_read_ecat,
+        describe=_describe(".v"),
+        changes={".v": change_bytes},
     ),
     "zarr": Reader(
         make=make_zarr,

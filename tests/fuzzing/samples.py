@@ -13,6 +13,8 @@ import numpy as np
 import zarr
 from safetensors.numpy import save
 from tests.io.dicom.cases import stored_numbers, write_series
+from tests.io.dicom.enhanced_cases import write_enhanced
+from tests.io.ecat_cases import write_ecat
 from tests.io.raw.cases import MMR, NO_GAPS, TINY, list_file, tag, word
 
 from betaplus.core.frames import FrameTiming
@@ -28,6 +30,7 @@ __all__ = [
     "make_blood",
     "make_bundle",
     "make_dicom",
+    "make_ecat",
     "make_interfile",
     "make_listmode",
     "make_nifti",
@@ -190,6 +193,15 @@ def make_dicom(folder: Path) -> None:
         durations=300.0,
         edit=lambda data, z, t: setattr(data, "SliceThickness", 3.0),
     )
+    stored, slopes = stored_numbers((3, 2, 2, 2))
+    write_enhanced(folder / "enhanced" / "series" / "a", stored, slopes, starts=[0, 180])
+
+
+def make_ecat(folder: Path) -> None:
+    """Write a dynamic ECAT 7 file of three frames."""
+    stored, _ = stored_numbers((3, 2, 2, 3))
+    (folder / "one").mkdir(parents=True)
+    write_ecat(folder / "one" / "scan.v", stored, np.array([0.5, 1.0, 2.0]))
 
 
 def make_zarr(folder: Path) -> None:

@@ -174,6 +174,7 @@ def test_a_file_far_larger_than_its_chunk(tmp_path: Path) -> None:
         ({"codecs": [{"name": "bytes"}] * 9}, "9 codecs; expected at most 5"),
         ({"codecs": [{"name": {"a": 1}}]}, "codec {'a': 1}"),
         ({"codecs": [{"name": None}]}, "codec None"),
+        ({"fill_value": 1e300}, r"its fill value 1e\+300 is no float32"),
     ],
 )
 def test_metadata_that_ask_for_too_much(tmp_path: Path, changes: Any, words: str) -> None:

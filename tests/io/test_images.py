@@ -228,7 +228,7 @@ def test_options_that_agree(tmp_path):
     ("name", "says"),
     [
         ("nothing.nii.gz", "does not exist"),
-        ("a.mgz", r"unsupported kind; expected an image \(\.nii, .*\.zarr, DICOM\) or curves"),
+        ("a.mgz", r"unsupported kind; expected an image \(\.nii, .*, DICOM, ECAT 7\) or curves"),
         ("a_blood.tsv", "is a blood file.*--blood"),
         ("folder", "is a folder"),
     ],

@@ -49,6 +49,8 @@ _IGNORED = (
     "*_report.html",
     "*_run.json",
     "*.zarr",
+    "*.dcm",
+    "*_dicom/",
 )
 
 

@@ -10,12 +10,16 @@ import numpy as np
 
 from betaplus.core.errors import BetaplusError, InputError
 from betaplus.core.frames import FrameTiming
+from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
 from betaplus.core.tracer import Tracer
 from betaplus.io.blood import load_blood
 from betaplus.io.dicom.files import dicom_files, is_series
 from betaplus.io.dicom.series import load_dicom
 from betaplus.io.dicom.voxels import LazyDicom
+from betaplus.io.ecat import load_ecat
+from betaplus.io.ecat_file import is_ecat
+from betaplus.io.ecat_voxels import LazyEcat
 from betaplus.io.frame_times import read_frames, refuse_minutes
 from betaplus.io.jsons import read_sidecar
 from betaplus.io.nifti import LazyNifti, open_nifti
@@ -113,10 +117,12 @@ def describe(
         return _blood(path, unit)
     if path.is_file() and name.endswith((".tsv", ".tac")):
         return _tacs(path, options)
+    if path.is_file() and is_ecat(path):
+        return _scan(path, "ECAT 7", load_ecat, options)
     if path.exists() and is_series(path):
         if path.is_dir():
             dicom_files(path)  # a folder without any is of no kind
-        return _dicom(path, options)
+        return _scan(path, "DICOM", load_dicom, options)
     load(path)  # says what is wrong
     raise InputError(f"{path.name} is of an unsupported kind")
 
@@ -149,10 +155,13 @@ def _image(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     return out | {"problems": list(problems)}
 
 
-def _dicom(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+def _scan(
+    path: Path, kind: str, read: Callable[..., PetImage], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Describe an image of a format that has all in its own headers."""
     problems = _Problems()
-    out: dict[str, Any] = {"file": path.name, "kind": "image", "format": "DICOM"}
-    image = problems.attempt(lambda: load_dicom(path, **options))
+    out: dict[str, Any] = {"file": path.name, "kind": "image", "format": kind}
+    image = problems.attempt(lambda: read(path, **options))
     if image is not None:
         corrected = image.decay_corrected_to
         out |= {
@@ -254,7 +263,10 @@ def _tracer(tracer: Tracer | None) -> dict[str, Any]:
 
 
 def _voxels(
-    path: Path, data: LazyNifti | LazyZarr | LazyDicom, out: dict[str, Any], problems: _Problems
+    path: Path,
+    data: LazyNifti | LazyZarr | LazyDicom | LazyEcat,
+    out: dict[str, Any],
+    problems: _Problems,
 ) -> None:
     low, high, bad = np.inf, -np.inf, 0
     alive = np.zeros(data.shape[3] if data.ndim == 4 else 1, dtype=np.bool_)

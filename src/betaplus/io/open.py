@@ -9,6 +9,8 @@ from betaplus.core.image import PetImage
 from betaplus.core.tacs import TacTable
 from betaplus.io.dicom.files import is_series
 from betaplus.io.dicom.series import load_dicom
+from betaplus.io.ecat import load_ecat
+from betaplus.io.ecat_file import is_ecat
 from betaplus.io.images import load_image
 from betaplus.io.pmod import load_pmod_tacs
 from betaplus.io.raw.open_raw import is_raw
@@ -25,7 +27,7 @@ def load(
     radionuclide: str | None = None,
     decay_corrected_to: str | float | None = None,
 ) -> PetImage | TacTable:
-    """Load a PET image (NIfTI, ``.zarr``, a DICOM folder) or curves (``.tsv``, ``.tac``).
+    """Load a PET image (NIfTI, ``.zarr``, a DICOM folder, ECAT 7) or curves (``.tsv``, ``.tac``).
 
     Options fill only what the sidecar lacks.
 
@@ -66,10 +68,12 @@ def load(
         return load_tacs(path, **options)  # type: ignore[arg-type]
     if name.endswith(".tac") and path.is_file():
         return load_pmod_tacs(path, **options)  # type: ignore[arg-type]
+    if path.is_file() and is_ecat(path):
+        return load_ecat(path, **options)  # type: ignore[arg-type]
     if is_series(path):
         return load_dicom(path, **options)  # type: ignore[arg-type]
     raise InputError(
         f"{path.name} is of an unsupported kind",
-        "expected an image (.nii, .nii.gz, .zarr, DICOM) or curves (.tsv with frame_start and"
-        " frame_end, or PMOD's .tac)",
+        "expected an image (.nii, .nii.gz, .zarr, DICOM, ECAT 7) or curves (.tsv with frame_start"
+        " and frame_end, or PMOD's .tac)",
     )

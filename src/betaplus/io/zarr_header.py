@@ -160,7 +160,10 @@ class ZarrHeader:
                     "expected them as they are meant",
                     "store them as float32",
                 )
-        return np.dtype(name)
+        dtype, fill = np.dtype(name), array.get("fill_value")
+        if dtype.kind == "f" and isinstance(fill, int | float) and abs(fill) > _largest(dtype):
+            raise self._refused(f"its fill value {str(fill)[:20]} is no {name}", "expected 0")
+        return dtype
 
     def _checked_grid(self, grid: Any, name: str) -> tuple[int, ...]:
         grid = _mapping(grid)
@@ -229,3 +232,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _is_plain_key(encoding: Any) -> bool:
     name = encoding if isinstance(encoding, str) else _mapping(encoding).get("name")
     return name in ("default", "v2")
+
+
+def _largest(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).max)

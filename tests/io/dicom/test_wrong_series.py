@@ -159,7 +159,10 @@ def raw_weight(folder):
         (set_all("RadiopharmaceuticalStartTime", "noon", True), r"StartTime .*expected hhmmss"),
         (set_all("Rows", 60000), r"Rows \(0028,0010\) is 60000 in IM0000; expected 1 to 4096"),
         (set_all("BitsAllocated", 12), r"BitsAllocated \(0028,0100\) is 12"),
-        (set_all("NumberOfFrames", 4), r"IM0000 is an enhanced \(multi-frame\) PET image"),
+        (
+            set_all("NumberOfFrames", 4),
+            r"multi-frame image and PerFrame.* \(5200,9230\) is missing",
+        ),
         (set_all("Modality", "CT"), r"s holds no PET image but CT"),
         (junk, "IM0003 is a damaged DICOM file"),
         (cut, "IM0003 is truncated: 30 bytes of voxels; expected 40"),

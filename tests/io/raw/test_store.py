@@ -163,6 +163,7 @@ PLAIN = dataclasses.asdict(TINY)
         ({"scanner": PLAIN | {"rings": "5"}}, "rings of its scanner is '5'; expected int"),
         ({"scanner": PLAIN | {"rings": 5.5}}, "rings of its scanner is '5.5'; expected int"),
         ({"scanner": PLAIN | {"radius": None}}, "radius of its scanner is 'None'"),
+        ({"scanner": PLAIN | {"radius": 10**400}}, "radius of its scanner is '1000"),
         ({"scanner": PLAIN | {"radius": 6e5}}, "crystals 1e.05 mm apart"),
         (
             {"scanner": PLAIN | {"rings": 6}},

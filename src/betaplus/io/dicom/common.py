@@ -10,6 +10,7 @@ from typing import Any
 
 from betaplus.core.errors import InputError
 from betaplus.io.dicom.elements import called, text
+from betaplus.io.dicom.enhanced import classic_views, is_enhanced
 from betaplus.io.dicom.files import dicom_files
 from betaplus.io.dicom.header import Slice, read_slice
 from betaplus.io.dicom.opened import open_header
@@ -47,7 +48,7 @@ def _read_series(path: Path) -> tuple[list[Slice], list[str]]:
         folder, chosen = path.parent, open_header(path)
         if text(chosen.data, "Modality", path.name) != "PT":
             raise _no_pet(path.name, text(chosen.data, "Modality", path.name))
-        wanted = read_slice(chosen).series
+        wanted = text(chosen.data, "SeriesInstanceUID", path.name) or ""
     files, remarks = dicom_files(folder)
     slices: list[Slice] = []
     others: dict[str, int] = {}
@@ -57,10 +58,11 @@ def _read_series(path: Path) -> tuple[list[Slice], list[str]]:
         if kind == "PT":
             series = text(opened.data, "SeriesInstanceUID", file.name) or ""
             if wanted in (None, series):
-                one = read_slice(opened)
-                if slices and one.common == slices[0].common:
-                    one = replace(one, common=slices[0].common)  # held once for all
-                slices.append(one)
+                for view in classic_views(opened) if is_enhanced(opened) else [opened]:
+                    one = read_slice(view)
+                    if slices and one.common == slices[0].common:
+                        one = replace(one, common=slices[0].common)  # held once for all
+                    slices.append(one)
                 continue
             kind = "another PET series"
         others[kind[:20]] = others.get(kind[:20], 0) + 1
@@ -127,9 +129,9 @@ def _refuse_several(slices: Sequence[Slice], folder: Path) -> None:
 
 
 def _refuse_twins(slices: Sequence[Slice]) -> None:
-    seen: dict[str, Slice] = {}
+    seen: dict[tuple[str, int | None], Slice] = {}
     for one in slices:
-        twin = seen.setdefault(one.uid, one)
+        twin = seen.setdefault((one.uid, one.frame), one)
         if twin is not one:
             raise InputError(
                 f"{twin.path.name} and {one.path.name} are the same image"

@@ -54,6 +54,7 @@ _SAME_TEXT = (
     "ConvolutionKernel",
     "TimezoneOffsetFromUTC",
     "SeriesDescription",
+    "DecayCorrectionDateTime",
 )
 _SAME_NUMBER = ("PatientWeight", "PatientSize", "NumberOfSlices", "NumberOfTimeSlices")
 _SAME_DOSE = ("RadionuclideTotalDose", "RadionuclideHalfLife")
@@ -71,11 +72,13 @@ class Slice:
     Attributes:
         path: Its file.
         uid: SOPInstanceUID.
+        frame: Which of the file's slices it is, from 0; None where the file has one.
         series: SeriesInstanceUID.
         patient: What tells patients apart; compared, never kept in an output.
         shape: Rows and columns.
         stored: Type of the stored numbers.
         offset: Where they begin in the file, None where they are run-length encoded.
+        kind: SOPClassUID.
         slope: Scale of the stored numbers.
         intercept: Offset of the stored numbers.
         orientation: Direction cosines of a row and a column, shape (2, 3), LPS.
@@ -92,11 +95,13 @@ class Slice:
 
     path: Path
     uid: str
+    frame: int | None
     series: str
     patient: tuple[str | None, ...]
     shape: tuple[int, int]
     stored: np.dtype
     offset: int | None
+    kind: str
     slope: float
     intercept: float
     orientation: np.ndarray
@@ -124,13 +129,6 @@ def read_slice(opened: Opened) -> Slice:
 
 def _read(opened: Opened) -> Slice:
     data, where = opened.data, opened.path.name
-    several = (el.one_number(data, "NumberOfFrames", where) or 1.0) > 1.0
-    if several or "SharedFunctionalGroupsSequence" in data:
-        raise InputError(
-            f"{where} is an enhanced (multi-frame) PET image",
-            "expected one slice in each file",
-            "convert it to a classic PET series",
-        )
     rows, columns = (_count(data, name, where) for name in ("Rows", "Columns"))
     stored = _stored(data, where).newbyteorder(_ORDERS.get(opened.syntax, "<"))
     orientation = el.numbers(data, "ImageOrientationPatient", 6, where)
@@ -158,6 +156,8 @@ def _read(opened: Opened) -> Slice:
     return Slice(
         path=opened.path,
         uid=el.text(data, "SOPInstanceUID", where) or "",
+        frame=opened.frame,
+        kind=el.text(data, "SOPClassUID", where) or "",
         series=el.text(data, "SeriesInstanceUID", where) or "",
         patient=tuple(
             el.text(data, name, where)
@@ -196,14 +196,15 @@ def _offset(opened: Opened, needed: int) -> int | None:
             "expected voxels that are not, or RLE",
             "decompress the series, for example with gdcmconv --raw",
         )
+    before = needed * (opened.frame or 0)
     length = opened.length or 0
-    if length < needed or opened.offset + needed > opened.size:
+    if length < before + needed or opened.offset + before + needed > opened.size:
         raise InputError(
             f"{where} is truncated: {min(length, opened.size - opened.offset)} bytes of voxels",
-            f"expected {needed}",
+            f"expected {before + needed}{' or more' if opened.frame is not None else ''}",
             "export it again",
         )
-    return opened.offset
+    return opened.offset + before
 
 
 def _acquired(data: Dataset, where: str) -> datetime | None:
@@ -211,7 +212,8 @@ def _acquired(data: Dataset, where: str) -> datetime | None:
     if found is not None:
         return found
     both = el.text(data, "AcquisitionDateTime", where)
-    return None if both is None else el.date_time(both)
+    zone = el.text(data, "TimezoneOffsetFromUTC", where)
+    return None if both is None else el.date_time(both, zone)
 
 
 def _common(data: Dataset, where: str) -> dict[str, Any]:
@@ -228,6 +230,9 @@ def _common(data: Dataset, where: str) -> dict[str, Any]:
     dose = doses[0] if doses else Dataset()
     found |= {name: _bounded(dose, name, where) for name in _SAME_DOSE}
     found |= {name: el.text(dose, name, where) for name in _SAME_DOSE_TEXT}
+    agents = el.items(dose, "RadiopharmaceuticalCodeSequence", where)
+    if agents and found["Radiopharmaceutical"] is None:
+        found["Radiopharmaceutical"] = el.text(agents[0], "CodeMeaning", where)
     codes = el.items(dose, "RadionuclideCodeSequence", where)
     found["Radionuclide"] = el.text(codes[0], "CodeMeaning", where) if codes else None
     found["RadionuclideCode"] = el.text(codes[0], "CodeValue", where) if codes else None

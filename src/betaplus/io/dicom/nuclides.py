@@ -6,7 +6,7 @@ import re
 
 from betaplus.core.tracer import HALF_LIVES
 
-__all__ = ["read_nuclide"]
+__all__ = ["nuclide_code", "read_nuclide"]
 
 _ELEMENTS = {
     "carbon": "C",
@@ -29,6 +29,18 @@ _CODES = {
     "C-159A2": "Rb82",
     "C-168A4": "Zr89",
     "C-135A4": "I124",
+}
+_SNOMED = {
+    "C11": ("40565003", "^11^Carbon"),
+    "N13": ("21576001", "^13^Nitrogen"),
+    "O15": ("129504001", "^15^Oxygen"),
+    "F18": ("77004003", "^18^Fluorine"),
+    "Cu62": ("422934004", "^62^Copper"),
+    "Cu64": ("3932008", "^64^Copper"),
+    "Ga68": ("35337001", "^68^Gallium"),
+    "Rb82": ("79197006", "^82^Rubidium"),
+    "Zr89": ("63360001", "^89^Zirconium"),
+    "I124": ("40937006", "^124^Iodine"),
 }
 _HALF_LIFE = 0.01  # within this share of a half-life of the table the nuclide is that one
 
@@ -58,3 +70,9 @@ def read_nuclide(
                     f" {nuclide} by its half-life of {half_life:g} s"
                 ]
     return None, []
+
+
+def nuclide_code(name: str) -> tuple[str, str, str]:
+    """Return value, scheme and meaning of the code of a radionuclide, as ``F18``."""
+    value, meaning = _SNOMED[name]
+    return value, "SCT", meaning

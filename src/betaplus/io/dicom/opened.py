@@ -21,6 +21,11 @@ _PIXEL_DATA = (0x7FE0, 0x0010)
 _ENCAPSULATED = 0xFFFFFFFF
 _LARGEST_FILE = 256 << 20  # bytes: of one slice and whatever is private to its scanner
 _LARGEST_HEADER = 1 << 20  # bytes, without the elements that are passed over
+_ENHANCED = ("1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1")
+_LARGEST_ENHANCED_FILE = 64 << 30  # bytes: of all slices of a scan
+_LARGEST_ENHANCED_HEADER = 16 << 20  # bytes
+_MOST_ITEMS = 300_000  # of sequences, which take room in memory even where they are empty
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _PASSED_OVER = 64 << 10  # bytes: of an element that is larger none is needed
 
 
@@ -35,6 +40,7 @@ class Opened:
         offset: First byte of the pixels in the file, None where there are none.
         length: Their bytes, None where they are encapsulated.
         size: Bytes of the file.
+        frame: Which of the file's slices this is, from 0; None where it has one.
     """
 
     path: Path
@@ -43,6 +49,7 @@ class Opened:
     offset: int | None
     length: int | None
     size: int
+    frame: int | None = None
 
 
 def open_header(path: Path) -> Opened:
@@ -56,19 +63,21 @@ def open_header(path: Path) -> Opened:
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     opened, whole = None, os.path.getsize(path)
-    if whole > _LARGEST_FILE:
-        raise InputError(
-            f"{path.name} holds {whole} bytes", f"expected one slice, up to {_LARGEST_FILE}"
-        )
+    if whole > _LARGEST_ENHANCED_FILE:
+        raise _too_large(path, whole, _LARGEST_ENHANCED_FILE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that are not as the standard wants them
         try:
-            syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
+            meta = read_file_meta_info(path)
+            syntax = str(meta.get("TransferSyntaxUID", ""))
+            many = str(meta.get("MediaStorageSOPClassUID", "")) in _ENHANCED
             deflated = syntax == DeflatedExplicitVRLittleEndian  # inflated whole, whatever it holds
-            if not deflated:
+            if not deflated and (many or whole <= _LARGEST_FILE):
                 with path.open("rb") as file:
-                    header = cast(BinaryIO, _Header(file))
-                    data = pydicom.dcmread(header, stop_before_pixels=True, defer_size=_PASSED_OVER)
+                    most = _LARGEST_ENHANCED_HEADER if many else _LARGEST_HEADER
+                    header = cast(BinaryIO, _Header(file, most))
+                    defer = None if many else _PASSED_OVER
+                    data = pydicom.dcmread(header, stop_before_pixels=True, defer_size=defer)
                     offset, length = _pixels(file, data)
                     size = os.fstat(file.fileno()).st_size
                 opened = Opened(
@@ -78,6 +87,8 @@ def open_header(path: Path) -> Opened:
             raise InputError(
                 f"{path.name} is a damaged DICOM file or none", "expected a header"
             ) from error
+    if opened is None and not deflated:
+        raise _too_large(path, whole, _LARGEST_FILE)
     if opened is None:
         raise InputError(
             f"{path.name} is deflated as a whole", "expected a file that is not", "export it again"
@@ -91,11 +102,15 @@ def open_header(path: Path) -> Opened:
     return opened
 
 
+def _too_large(path: Path, whole: int, most: int) -> InputError:
+    return InputError(f"{path.name} holds {whole} bytes", f"expected one slice, up to {most}")
+
+
 class _Header:
     """A file of which only so much is read: what is passed over does not count."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._left = file, _LARGEST_HEADER
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._left, self._items = file, most, _MOST_ITEMS
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 
     def read(self, size: int = -1) -> bytes:
@@ -107,7 +122,11 @@ class _Header:
         if not 0 <= size <= self._left:
             raise ValueError("the header is too large")
         self._left -= size
-        return self._file.read(size)
+        part = self._file.read(size)
+        self._items -= sum(part.count(tag) for tag in _ITEM_TAGS)
+        if self._items < 0:
+            raise ValueError("the header has too many items")
+        return part
 
 
 def _pixels(file: BinaryIO, data: Dataset) -> tuple[int | None, int | None]:

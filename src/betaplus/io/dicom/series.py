@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
@@ -13,6 +16,7 @@ from betaplus.io.dicom.common import agreed, read_series
 from betaplus.io.dicom.elements import called
 from betaplus.io.dicom.frames import frame_fields, sort_frames
 from betaplus.io.dicom.geometry import stack
+from betaplus.io.dicom.header import Slice
 from betaplus.io.dicom.nuclides import read_nuclide
 from betaplus.io.dicom.scale import read_scale
 from betaplus.io.dicom.timing import SeriesTimes, read_times
@@ -20,7 +24,7 @@ from betaplus.io.dicom.voxels import LazyDicom, SeriesHeader
 from betaplus.io.images import make_image
 from betaplus.io.nifti import LazyNifti
 
-__all__ = ["load_dicom"]
+__all__ = ["Series", "load_dicom", "read_whole"]
 
 _CARRIED = {
     "Manufacturer": "Manufacturer",
@@ -37,6 +41,63 @@ _CARRIED = {
     "RadionuclideTotalDose": "InjectedRadioactivity",
     "CorrectedImage": "CorrectedImage",
 }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Series:
+    """A whole series: its slices in order, where they lie and when they were.
+
+    Attributes:
+        folder: Where its files are.
+        where: Its name, for messages.
+        frames: The slices of every frame, by position.
+        affine: Voxel to world matrix, shape (4, 4), RAS [mm].
+        common: What all slices agree on.
+        about: Fields of PET-BIDS that say what was scanned and how.
+        times: Its clock.
+        remarks: What was left out or taken for granted.
+    """
+
+    folder: Path
+    where: str
+    frames: list[list[Slice]]
+    affine: np.ndarray
+    common: Mapping[str, Any]
+    about: dict[str, Any]
+    times: SeriesTimes
+    remarks: tuple[str, ...]
+
+
+def read_whole(path: str | Path, *, decay_option: bool = False) -> Series:
+    """Read the headers of the one PET series of a folder, or of the series a file belongs to.
+
+    Args:
+        path: The folder, or the file.
+        decay_option: Whether the user says what values are decay-corrected to.
+
+    Raises:
+        InputError: If the files are no whole PET series, or a header is missing something,
+            contradicts itself or another; the message names the element and the file.
+    """
+    path = Path(path)
+    slices, remarks = read_series(path)
+    folder = path if path.is_dir() else path.parent
+    where = folder.name or str(folder)
+    common = agreed(slices)
+    places, affine = stack(slices)
+    frames = sort_frames(places, common, where)
+    about = _about(common, where, remarks)
+    times = read_times(slices, common, where, decay_option=decay_option)
+    return Series(
+        folder=folder,
+        where=where,
+        frames=frames,
+        affine=affine,
+        common=common,
+        about=about,
+        times=times,
+        remarks=tuple(remarks),
+    )
 
 
 def load_dicom(
@@ -64,25 +125,19 @@ def load_dicom(
             contradicts itself or another; the message names the element and the file.
         UsageError: If an option contradicts the series.
     """
-    path = Path(path)
-    slices, remarks = read_series(path)
-    folder = path if path.is_dir() else path.parent
-    where = folder.name or str(folder)
-    common = agreed(slices)
-    places, affine = stack(slices)
-    frames = sort_frames(places, common, where)
-    about = _about(common, where, remarks)
-    times = read_times(slices, common, where, decay_option=decay_corrected_to is not None)
+    series = read_whole(path, decay_option=decay_corrected_to is not None)
+    common, where, frames, times = series.common, series.where, series.frames, series.times
+    remarks = list(series.remarks)
     scale, fields, notes = read_scale(common, where)
     remarks += notes
-    offsets = [one for one in slices if one.intercept != 0.0]
+    offsets = [one for frame in frames for one in frame if one.intercept != 0.0]
     if offsets:
         remarks.append(
             f"{called('RescaleIntercept')} is {offsets[0].intercept:g} in {offsets[0].path.name}:"
             " added, although PET has none"
         )
-    fields |= about | _clock(times, remarks) | frame_fields(frames, times)
-    header = SeriesHeader(path=folder, affine=affine, remarks=(), scale=scale)
+    fields |= series.about | _clock(times, remarks) | frame_fields(frames, times)
+    header = SeriesHeader(path=series.folder, affine=series.affine, remarks=(), scale=scale)
     return make_image(
         cast(LazyNifti, LazyDicom(header, frames)),  # slices alike, and that is all that is used
         (fields, where, remarks),

@@ -99,7 +99,7 @@ def read_times(
     begun = min(acquisition_start(one) for one in slices)
     last = max(acquisition_start(one) + timedelta(seconds=one.duration or 0.0) for one in slices)
     decay = (common["DecayCorrection"] or "").upper() or None
-    if decay not in ("START", "ADMIN", "NONE", None):
+    if decay not in ("START", "ADMIN", "NONE", "DATETIME", None):
         raise InputError(
             f"{called('DecayCorrection')} is {decay} in {where}", "expected START, ADMIN or NONE"
         )
@@ -121,6 +121,7 @@ def read_times(
     if decay == "START":
         zero, rule = _scan_start(slices, common, begun, where)
     injection = read_injection(common, last, where)
+    stated = _stated_time(common, where) if decay == "DATETIME" else None
     if decay == "ADMIN" and injection is None:
         raise InputError(
             f"{called('RadiopharmaceuticalStartTime')} is missing in {where} but"
@@ -130,7 +131,7 @@ def read_times(
     times = SeriesTimes(
         zero=zero,
         injection=injection,
-        corrected_to=zero if decay == "START" else injection if decay == "ADMIN" else None,
+        corrected_to={"START": zero, "ADMIN": injection, "DATETIME": stated}.get(decay or ""),
         is_corrected=None if decay is None else decay != "NONE",
         rule=rule,
         remarks=tuple(_doubt(slices, common, zero, where)) if rule == "SeriesTime" else (),
@@ -138,6 +139,18 @@ def read_times(
     if times.corrected_to is not None and common["RadionuclideHalfLife"]:
         _check_factors(slices, times.corrected_to, common["RadionuclideHalfLife"])
     return times
+
+
+def _stated_time(common: Mapping[str, Any], where: str) -> datetime:
+    """Return the time that an enhanced image says it is decay-corrected to."""
+    text = common["DecayCorrectionDateTime"] or ""
+    found = date_time(text, common["TimezoneOffsetFromUTC"])
+    if found is None:
+        raise InputError(
+            f"{called('DecayCorrectionDateTime')} is {text[:30]!r} in {where}",
+            "expected yyyymmddhhmmss",
+        )
+    return found
 
 
 def _scan_start(

@@ -132,11 +132,14 @@ def _stored(one: Slice) -> np.ndarray:
 def _decoded(one: Slice) -> np.ndarray:
     """Return the stored numbers of a slice that is run-length encoded."""
     import pydicom
+    from pydicom.pixels.utils import pixel_array
 
     with _ONE_AT_A_TIME, warnings.catch_warnings():  # the filters belong to the whole process
         warnings.simplefilter("ignore")
         try:
-            return np.asarray(pydicom.dcmread(one.path).pixel_array)
+            if one.frame is None:
+                return np.asarray(pydicom.dcmread(one.path).pixel_array)
+            return np.asarray(pixel_array(one.path, index=one.frame))
         except Exception as error:  # pydicom raises whatever the damage causes
             raise InputError(
                 f"the voxels of {one.path.name} are damaged",

@@ -35,6 +35,7 @@ _TYPES = frozenset(("float32", "uint8", "uint16", "uint32"))
 _CODECS = COMPRESSORS | {"bytes", "crc32c"}
 _AGREE = 0.05  # between a half-life and the table
 _MOST_RINGS = 10_000
+_BEYOND = 1e15  # any number that a scanner has
 
 
 def attributes_of(
@@ -163,6 +164,8 @@ class StoreHeader:
                 if kind == "int"
                 else isinstance(item, int | float) and type(item) is not bool
             )
+            if good and kind != "str":
+                good = abs(item) < _BEYOND  # a whole number in JSON may be one that no float holds
             if not good:
                 raise self.refused(
                     f"{name} of its scanner is {str(item)[:40]!r}", f"expected {kind}"

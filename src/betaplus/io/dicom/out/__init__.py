@@ -1,0 +1,1 @@
+"""Images and maps as DICOM, in the study of the series that they were made from."""
