@@ -3,15 +3,17 @@
 #   PYTHON=python3.11    use this Python instead of the newest of 3.13, 3.12, 3.11 that works
 #   TORCH_INDEX=URL      install torch from this package index, for example one of CPU builds
 #   PYTEST_ARGS='...'    more arguments for pytest, for example '-m "not slow"' or '-n 0'
+#   BENCHMARKS=DIR       for docs: a folder of outputs of `betaplus benchmark` to show
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-EXTRAS := dev,dask,mcmc
+EXTRAS := dev,dask,mcmc,docs
 
 PYTHON ?=
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+BENCHMARKS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -25,13 +27,16 @@ VENV_STATE :=
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help venv demo test lint clean
+.PHONY: help venv demo test lint docs gallery wheel clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    make .venv if needed, run the demo, print where its report is'
 	@echo 'make test    make .venv if needed, run the tests'
 	@echo 'make lint    make .venv if needed, check style, types and floors'
+	@echo 'make docs    build the site out/site; a warning is an error'
+	@echo 'make gallery run the examples again, and keep what they print and draw'
+	@echo 'make wheel   build dist/*.whl, install it in a clean environment, try it there'
 	@echo 'make venv    make .venv: betaplus (editable) and everything it needs'
 	@echo 'make clean   remove .venv, caches and what the demo wrote'
 
@@ -80,7 +85,19 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 BETAPLUS_BENCHMARKS='$(BENCHMARKS)' $(BIN)/python -m mkdocs build --strict
+	@echo 'Site: $(CURDIR)/out/site/index.html'
+
+gallery: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/generated_pages/run_examples.py
+
+wheel: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt build
+	rm -rf dist && $(BIN)/python -m build -o dist
+	PIP_CONSTRAINT='$(CURDIR)/constraints.txt' TORCH_INDEX='$(TORCH_INDEX)' docs/try_wheel.sh $(BIN)/python dist/betaplus-*.whl
+
 clean:
-	rm -rf $(VENV) out/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out/demo out/site out/examples build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

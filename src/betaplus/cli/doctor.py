@@ -17,7 +17,8 @@ _NEEDED = (
     "typer", "rich", "safetensors", "zuko",
 )  # fmt: skip
 _EXTRAS = {
-    "dask": ("distributed", "runs on a cluster, which this version cannot make yet"),
+    "dask": ("distributed", "runs on clusters: --engine dask, slurm:CONFIG"),
+    "dicom": ("highdicom", "parametric maps as DICOM (--dicom)"),
     "mcmc": ("numpyro", "MCMC as a method to compare with"),
 }
 

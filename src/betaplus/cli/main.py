@@ -37,7 +37,7 @@ RESUMABLE = ("kinetics", "reconstruct", "denoise", "patlak", "separate", "train"
 
 app = typer.Typer(
     help="PET measurements into quantities with honest uncertainty.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

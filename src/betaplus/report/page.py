@@ -84,6 +84,7 @@ class Page:
             warnings=self.warnings,
             remarks=self.remarks,
             sections=self._sections,
+            widgets=self._widgets(),
             version=__version__,
         )
 
@@ -100,6 +101,11 @@ class Page:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return path
+
+    def _widgets(self) -> list[str]:
+        """Return the names of the scripts that parts of the page need."""
+        text = "".join(section["content"] for section in self._sections)
+        return [name for name in ("slices", "curves") if f'data-widget="{name}"' in text]
 
     def _anchor(self, title: str) -> str:
         base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"

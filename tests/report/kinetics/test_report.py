@@ -13,7 +13,15 @@ from betaplus.core.errors import UsageError
 from betaplus.report.kinetics import kinetics_report
 
 RUN = {"date": "2025-03-01 12:00", "command": "betaplus kinetics <in> -o out", "seed": 3}
-HEADINGS = ["Summary", "Regions", "Input function", "Diagnostics", "Limits", "Settings"]
+HEADINGS = [
+    "Summary",
+    "Regions",
+    "Input function",
+    "Diagnostics",
+    "Limits",
+    "Citations",
+    "Settings",
+]
 
 
 def headings(read) -> list[str]:

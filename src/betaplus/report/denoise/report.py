@@ -6,23 +6,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from betaplus import __version__
+from betaplus.core.image import PetImage
 from betaplus.pipeline.denoise import DenoiseRun
 from betaplus.pipeline.denoise.regions import RegionRow
 from betaplus.report.denoise.panel import before_and_after
-from betaplus.report.elements import Html, details, facts, field_list, format_number, table
+from betaplus.report.elements import Html, details, facts, field_list, format_number, table, to_html
+from betaplus.report.figures.motion import add_motion
 from betaplus.report.page import Page
+from betaplus.report.references import add_references
+from betaplus.report.viewer import Layer, slice_viewer
 
 __all__ = ["denoise_report"]
 
 _ROWS = 60
 
 _PICTURES = (
-    "Coronal and axial slices through the middle of the activity, and projections of the largest"
-    " value along the view; voxels as they are. Both images have one scale, which ends at the 95th"
-    " percentile of the projection. The difference is denoised \u2212 noisy: it should look like"
-    " noise, and an organ or a lesion that can be seen in it was changed. The left of the picture"
-    " is the left of the world: of a patient who lies head first and supine, the left."
+    "Click into a slice or move a slider: all slices follow. Pictures: coronal and axial slices"
+    " through the middle of the activity, and projections of the largest value along the view;"
+    " voxels as they are. Both images have one scale, which ends at the 95th percentile of the"
+    " projection. The difference is denoised \u2212 noisy: it should look like noise, and an organ"
+    " or a lesion that can be seen in it was changed. The left of the picture is the left of the"
+    " world: of a patient who lies head first and supine, the left."
 )
 _NOISE = (
     "Read from the image itself, on the voxels that the method works on: the standard deviation of"
@@ -70,13 +77,42 @@ def denoise_report(path: str | Path, result: DenoiseRun) -> Path:
         before_and_after(v, run["suv"]["SourceUnits"], f"Frame {v.frame + 1}" if frames else "")
         for v in result.views
     ]
-    page.add_section("Before and after", pictures or "Nothing to draw.", _PICTURES)
+    if pictures:
+        still = details("Projections and slices as pictures", Html("".join(map(to_html, pictures))))
+        page.add_section("Before and after", [_viewer(result, bool(frames)), still], _PICTURES)
+    else:
+        page.add_section("Before and after", "Nothing to draw.")
     page.add_section("Noise", _noise(run["noise"]), _NOISE)
     if result.regions:
         page.add_section("Regions", _regions(result.regions, bool(frames)), _REGIONS)
     page.add_section("Guard", _guard(run["guard"], bool(frames)), _GUARD)
+    add_motion(page, run)
+    add_references(page, "denoise", run["method"])
     page.add_section("Settings", details("Run", field_list(run)))
     return page.write(path)
+
+
+def _viewer(result: DenoiseRun, several: bool) -> Html:
+    """Return the viewer of some frames: noisy, denoised, what was taken out, SD of draws."""
+    groups = {}
+    for view in result.views:
+        noisy, after = (_frame(image, view.frame) for image in (result.noisy, result.image))
+        unit, ends = result.image.unit, view.ends
+        layers = [
+            Layer("noisy", noisy, unit, "uptake", ends["denoised"]),
+            Layer("denoised", after, unit, "uptake", ends["denoised"]),
+            Layer("denoised \u2212 noisy", after - noisy, unit, "signed", ends["difference"]),
+        ]
+        if result.std is not None:
+            layers.append(Layer("SD of draws", _frame(result.std, view.frame), unit, "sd"))
+        groups[f"frame {view.frame + 1}" if several else "image"] = layers
+    return slice_viewer(groups, result.image.affine)
+
+
+def _frame(image: PetImage, t: int) -> np.ndarray:
+    """Return the voxels of a frame, shape (X, Y, Z)."""
+    part = image.data[...] if len(image.shape) == 3 else image.data[..., t]
+    return np.asarray(part, dtype=np.float32)
 
 
 def _facts(result: DenoiseRun) -> list[tuple[object, object]]:

@@ -18,7 +18,9 @@ from betaplus.pipeline.evaluate.table import COLUMNS, mask_text
 from betaplus.report.elements import Html, details, facts, field_list, format_number, table, to_html
 from betaplus.report.evaluate.comparison import Shown, comparison_panel, shared_ranges
 from betaplus.report.evaluate.uncertainty import uncertainty_panel
+from betaplus.report.figures.volumes import colour_range
 from betaplus.report.page import Page
+from betaplus.report.viewer import Layer, slice_viewer
 
 __all__ = ["evaluate_report"]
 
@@ -63,7 +65,8 @@ def evaluate_report(path: str | Path, result: EvaluateResult) -> Path:
 
 
 _PICTURE_NOTE = (
-    "Voxels as they are, without smoothing; all images in the colours of the reference, all"
+    "Click into a slice or move a slider: all slices follow. Voxels as they are, without"
+    " smoothing; all images in the colours of the reference, all"
     " differences (image \u2212 reference) in one scale around 0; scales end at the 99.5th"
     " percentile in the mask; the left of the picture is the left of the subject."
 )
@@ -200,7 +203,7 @@ def _pictures(result: EvaluateResult) -> list[object]:
         note = f"NRMSE {rows[name].metrics['NRMSE']:.1f} %"
         images.append(Shown(Path(name).name, note, _volume(inputs.images[k], t), std))
     ranges = shared_ranges(reference, images, mask)
-    pieces: list[object] = []
+    pieces: list[object] = [_viewer(result, reference, images, mask)]
     for start in range(0, len(images), _A_PICTURE):
         part = images[start : start + _A_PICTURE]
         pieces.append(
@@ -212,6 +215,28 @@ def _pictures(result: EvaluateResult) -> list[object]:
     if len(inputs.names) > _MOST_IMAGES:
         pieces.append(f"The first {_MOST_IMAGES} of {len(inputs.names)} images are drawn.")
     return pieces
+
+
+def _viewer(
+    result: EvaluateResult, reference: np.ndarray, images: Sequence[Shown], mask: np.ndarray
+) -> Html:
+    """Return the viewer: reference, image and difference, one image after the other."""
+    unit = result.inputs.unit
+    ends = colour_range(reference[mask])
+    apart = colour_range(np.abs((images[0].values - reference)[mask]))[1]
+    groups = {}
+    for k, shown in enumerate(images):
+        layers = [
+            Layer("reference", reference, unit, "value", ends),
+            Layer("image", shown.values, unit, "value", ends),
+            Layer(
+                "image \u2212 reference", shown.values - reference, unit, "signed", (-apart, apart)
+            ),
+        ]
+        if shown.std is not None:
+            layers.append(Layer("SD", shown.std, unit, "sd"))
+        groups[shown.name if shown.name not in groups else f"{shown.name} ({k + 1})"] = layers
+    return slice_viewer(groups, result.inputs.affine, mask=mask, named=False)
 
 
 def _volume(file: LazyNifti, t: int) -> np.ndarray:

@@ -18,14 +18,13 @@ from betaplus.report.figures.canvas import (
     plain_numbers,
     style,
 )
+from betaplus.report.figures.volumes import bounding_box, canonical, colour_range
 
 __all__ = ["centre", "orthogonal_slices", "status_slices"]
 
 _BACKGROUND = "#0e1113"
-_ROBUST = 99.5  # percentile of a map at which its colours end
 _WIDTH = 7.4  # in
 _TALLEST = 4.0  # in: of a row
-_MARGIN = 2  # voxels around the mask
 _PLANES = (  # name, axis cut, horizontal axis, vertical axis, labels left, right, bottom, top
     ("axial", 2, 0, 1, "LRPA"),
     ("coronal", 1, 0, 2, "LRIS"),
@@ -90,21 +89,21 @@ def orthogonal_slices(
     import matplotlib
     from matplotlib.colors import Normalize
 
-    mean, axes = _canonical(volume, affine)
-    keep = np.isfinite(mean) if mask is None else _canonical(mask, affine)[0].astype(bool)
+    mean, axes = canonical(volume, affine)
+    keep = np.isfinite(mean) if mask is None else canonical(mask, affine)[0].astype(bool)
     at = centre(np.where(keep, mean, 0.0), axes) if at is None else np.asarray(at)
     crop = keep & (mean != 0) if mask is None else keep
-    reference = mean if median is None else _canonical(median, affine)[0]
-    low, high = _range(reference[keep], vmin, vmax)
+    reference = mean if median is None else canonical(median, affine)[0]
+    low, high = colour_range(reference[keep], vmin, vmax)
     suffix = f" [{format_unit(unit)}]" if format_unit(unit) else ""
     several = sd is not None or median is not None
     rows = []
     for label, values in (("mean", mean), ("median", median), ("SD", sd)):
         if values is None:
             continue
-        values = values if label == "mean" else _canonical(values, affine)[0]
+        values = values if label == "mean" else canonical(values, affine)[0]
         kept = values[keep]
-        a, b = _range(kept, 0.0, None) if label == "SD" else (low, high)
+        a, b = colour_range(kept, 0.0, None) if label == "SD" else (low, high)
         above, below = (kept > b).any(), (kept < a).any()
         extend = "both" if above and below else "max" if above else "min" if below else "neither"
         colours = matplotlib.colormaps["viridis" if label == "SD" else "inferno"]
@@ -120,7 +119,7 @@ def status_slices(
     """Return three slices of a map of status codes (`betaplus.core.posterior.STATUS`)."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    codes, axes = _canonical(status, affine)
+    codes, axes = canonical(status, affine)
     keep = codes > 0
     at = centre(keep, axes) if at is None else np.asarray(at)
     ticks = [code for code in sorted(STATUS) if code > 0]
@@ -141,7 +140,7 @@ def _draw(
 ) -> Picture:
     from matplotlib.figure import Figure
 
-    box = _bounding_box(crop)
+    box = bounding_box(crop)
     voxel = np.linalg.norm(affine[:3, :3], axis=0)
     index = np.rint(np.linalg.solve(affine[:3, :3], at - affine[:3, 3])).astype(int)
     index = np.clip(index, 0, np.array(crop.shape) - 1)
@@ -229,34 +228,3 @@ def _letters(axes: Any, letters: str) -> None:
             fontsize=7,
             path_effects=outline,
         )
-
-
-def _canonical(volume: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a volume with axes that run right, anterior and superior, and its affine."""
-    from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
-
-    volume = np.asarray(volume)
-    affine = np.asarray(affine, dtype=np.float64)
-    turn = io_orientation(affine)
-    return apply_orientation(volume, turn), affine @ inv_ornt_aff(turn, volume.shape)
-
-
-def _range(values: np.ndarray, vmin: float | None, vmax: float | None) -> tuple[float, float]:
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return vmin or 0.0, (vmin or 0.0) + 1.0 if vmax is None else vmax
-    least = float(np.percentile(values, 100 - _ROBUST))
-    low = vmin if vmin is not None else min(least, 0.0)
-    high = vmax if vmax is not None else float(np.percentile(values, _ROBUST))
-    return low, high if high > low else low + (abs(low) or 1.0)
-
-
-def _bounding_box(keep: np.ndarray) -> list[slice]:
-    """Return the slices that hold a mask with a margin; everything if it is empty."""
-    box = []
-    for axis, n in enumerate(keep.shape):
-        line = np.flatnonzero(keep.any(axis=tuple(a for a in range(3) if a != axis)))
-        if line.size == 0:
-            return [slice(0, m) for m in keep.shape]
-        box.append(slice(max(line[0] - _MARGIN, 0), min(line[-1] + 1 + _MARGIN, n)))
-    return box

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from betaplus.core.image import PetImage
 from betaplus.core.posterior import Posterior
 from betaplus.core.units import PARAMETER_UNITS
+from betaplus.report.elements import Html, details, to_html
 from betaplus.report.figures import centre, histograms, orthogonal_slices, status_slices
+from betaplus.report.figures.volumes import colour_range
 from betaplus.report.kinetics.checks import Maps
 from betaplus.report.kinetics.tables import status_table, voxel_table
 from betaplus.report.page import Page
+from betaplus.report.viewer import Layer, curves_of, slice_viewer
 
 __all__ = ["add_diagnostics", "add_maps"]
 
@@ -17,18 +21,26 @@ _HEAVY_TAILED = ("Ki", "VT")
 _FEWEST = 12  # curves that are worth a histogram
 
 
-def add_maps(page: Page, posterior: Posterior, maps: Maps, affine: np.ndarray) -> None:
-    """Add a table over voxels and slices of every map, all at the same place.
+def add_maps(
+    page: Page,
+    posterior: Posterior,
+    maps: Maps,
+    affine: np.ndarray,
+    scan: PetImage | None = None,
+) -> None:
+    """Add a viewer of all maps, a table over voxels, and slices of every map at the same place.
 
     Args:
         page: The page to add to.
         posterior: The posterior; its medians are drawn if they have the shape of the maps.
         maps: Parameter to (mean, SD) or (mean, SD, median), each of shape (X, Y, Z).
         affine: Voxel to world matrix, shape (4, 4) [mm].
+        scan: The scan, whose curves the viewer shows.
     """
     mask = _mask(posterior, np.shape(next(iter(maps.values()))[0]))
     at = _centre(maps, mask, affine)
     pictures = []
+    groups = {}
     for name, volumes in maps.items():
         mean, sd = volumes[:2]
         median = volumes[2] if len(volumes) > 2 else None
@@ -36,15 +48,20 @@ def add_maps(page: Page, posterior: Posterior, maps: Maps, affine: np.ndarray) -
             held = posterior[name].quantiles.get(0.5)
             median = held if held is not None and held.shape == np.shape(mean) else None
         unit = PARAMETER_UNITS.get(name, "")
+        groups[name] = _layers(mean, sd, median, unit)
         pictures.append(
             orthogonal_slices(mean, affine, name, unit, sd, median=median, mask=mask, at=at)
         )
     note = (
         "Posterior mean and SD of each voxel, and the median where the mean is heavy-tailed."
-        " Voxels as computed, without smoothing; colours end at the 99.5th percentile; the left"
-        " of the picture is the left of the subject."
+        " Click into a slice or move a slider: all slices follow. Voxels as computed, without"
+        " smoothing; colours end where a few voxels stand out; the left of the picture is the left"
+        " of the subject."
     )
-    page.add_section("Maps", [voxel_table(maps, mask), *pictures], note)
+    curves = None if scan is None else curves_of(scan, mask)
+    viewer = slice_viewer(groups, affine, mask=mask, at=at, curves=curves)
+    still = details("The maps as pictures", Html("".join(to_html(p) for p in pictures)))
+    page.add_section("Maps", [viewer, voxel_table(maps, mask), still], note)
 
 
 def add_diagnostics(
@@ -81,6 +98,17 @@ def add_diagnostics(
         " chi-squares share the last bar."
     )
     page.add_section("Diagnostics", content, note)
+
+
+def _layers(mean: np.ndarray, sd: np.ndarray, median: np.ndarray | None, unit: str) -> list[Layer]:
+    """Return mean, median and SD; mean and median in the same colours."""
+    ends = None
+    if median is not None:
+        ends = colour_range(np.asarray(median)[np.asarray(median) != 0])
+    layers = [Layer("mean", mean, unit, ends=ends)]
+    if median is not None:
+        layers.append(Layer("median", median, unit, ends=ends))
+    return [*layers, Layer("SD", sd, unit, "sd")]
 
 
 def _mask(posterior: Posterior, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from betaplus.report.elements import format_number
 from betaplus.report.figures import Picture, curve_panel, gallery, marginals
 from betaplus.report.kinetics.tables import region_table
 from betaplus.report.page import Page
+from betaplus.report.viewer import curve_explorer
 
 __all__ = ["PANELS", "add_regions", "pick_curves"]
 
@@ -43,10 +44,11 @@ def add_regions(
     names = regions.names or tuple(f"curve {i + 1}" for i in range(len(regions)))
     shown = pick_curves(names, posterior, chosen)
     panels = [_panel(regions, posterior, names, i) for i in shown]
-    content: list[object] = [gallery(panels)]
+    content: list[object] = [curve_explorer(regions, posterior), gallery(panels)]
     note = (
-        "Bars are frames, error bars one SD of the noise; residuals are divided by it. The time"
-        " axis changes scale at the dashed line."
+        "Choose any region above, and another beside it. Bars are frames, error bars one SD of the"
+        " noise; residuals are divided by it. The time axis of the figures changes scale at the"
+        " dashed line."
     )
     if len(shown) < len(names):
         note += f" {len(shown)} of {len(names):,} curves are drawn."

@@ -17,12 +17,14 @@ from betaplus.core.tacs import TacTable
 from betaplus.core.units import SECONDS_PER_MINUTE
 from betaplus.report.elements import Html, details, facts, field_list, paragraphs, to_html
 from betaplus.report.figures import input_panel
+from betaplus.report.figures.motion import add_motion
 from betaplus.report.kinetics.checks import Maps, doubts, joined, key_numbers
 from betaplus.report.kinetics.limits import limits, limits_of
 from betaplus.report.kinetics.maps import add_diagnostics, add_maps
 from betaplus.report.kinetics.models import add_models
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
+from betaplus.report.references import add_references
 
 if TYPE_CHECKING:
     from betaplus.kinetics.compare import Comparison
@@ -144,7 +146,7 @@ def add_kinetics_sections(
     if affine is None and isinstance(data, PetImage):
         affine = data.affine
     if maps and affine is not None:
-        add_maps(page, posterior, maps, affine)
+        add_maps(page, posterior, maps, affine, data if isinstance(data, PetImage) else None)
     if regions is not None and len(regions):
         add_regions(page, regions, region_posterior, chosen)
     if comparison is not None:
@@ -155,6 +157,8 @@ def add_kinetics_sections(
         page.add_section(heading, input_panel(input_curve, input_function, reference=reference))
     add_diagnostics(page, posterior, maps, affine)
     page.add_section("Limits", limits(limits_of(posterior, bool(maps))))
+    add_motion(page, run or {})
+    add_references(page, "kinetics", posterior.method, posterior.model)
     settings = [details("Model, method and prior", field_list(posterior.settings), opened=True)]
     if run:
         settings.append(details("Run", field_list(run)))

@@ -13,25 +13,31 @@ from betaplus.pipeline.patlak.outputs import map_unit
 from betaplus.pipeline.patlak.regions import outside
 from betaplus.pipeline.patlak.result import PatlakRun
 from betaplus.report.elements import (
+    Html,
     details,
     facts,
     field_list,
     format_number,
     format_unit,
     table,
+    to_html,
 )
 from betaplus.report.figures import centre, gallery, input_panel, orthogonal_slices
+from betaplus.report.figures.motion import add_motion
+from betaplus.report.figures.volumes import colour_range
 from betaplus.report.page import Page
 from betaplus.report.patlak.comparison import beside_wls
 from betaplus.report.patlak.frames import patlak_plot, residual_plot
+from betaplus.report.references import add_references
+from betaplus.report.viewer import Layer, curves_of, slice_viewer
 
 __all__ = ["patlak_report"]
 
 _ROWS = 80
 _MAPS = (
-    "Slices through the centre of the mask; voxels as computed, without smoothing. Colours end at"
-    " the 99.5th percentile. The left of the picture is the left of the world: of a patient who"
-    " lies head first and supine, the left."
+    "Click into a slice or move a slider: all slices follow. Voxels as computed, without smoothing."
+    " Colours end where a few voxels stand out, and each can be stretched. The left of the picture"
+    " is the left of the world: of a patient who lies head first and supine, the left."
 )
 _COMPARED = (
     "Weighted least squares look at every voxel for itself and are unbiased, but noisy. The"
@@ -72,7 +78,7 @@ def patlak_report(path: str | Path, result: PatlakRun) -> Path:
         remarks=list(result.remarks),
     )  # fmt: skip
     page.add_section("Data", facts(_facts(result)))
-    page.add_section("Maps", [_table(result), *_maps(result)], _MAPS)
+    page.add_section("Maps", [_viewer(result), _table(result), _maps(result)], _MAPS)
     if result.wls is not None:
         page.add_section("Beside weighted least squares", _compared(result), _COMPARED)
     pictures = [
@@ -83,6 +89,8 @@ def patlak_report(path: str | Path, result: PatlakRun) -> Path:
     page.add_section("Input function", input_panel(fit.study.curve, result.samples))
     if result.regions is not None and result.regions["region"]:
         page.add_section("Regions", _regions(result), _REGIONS)
+    add_motion(page, run)
+    add_references(page, "patlak", run["method"])
     page.add_section("Settings", details("Run", field_list(run)))
     return page.write(path)
 
@@ -121,17 +129,38 @@ def _table(result: PatlakRun) -> Any:
     return table(head, rows, text_columns=2, caption="Over the voxels of the mask")
 
 
-def _maps(result: PatlakRun) -> list[object]:
+def _viewer(result: PatlakRun) -> Html:
+    fit = result.fit
+    std, wls = fit.std, result.wls
+    groups = {}
+    for name, unit in _units(result).items():
+        layers = [Layer(name if std is None else "mean", fit.maps[name], unit)]
+        if std is not None:
+            layers.append(Layer("SD", std[name], unit, "sd"))
+        if wls is not None:
+            mask = fit.study.problem.mask.numpy()
+            ends = colour_range(np.asarray(fit.maps[name])[mask])
+            layers.append(Layer("weighted least squares", wls[name], unit, ends=ends))
+        groups[name] = layers
+    image, mask = fit.study.image, fit.study.problem.mask.numpy()
+    curves = curves_of(image, mask)
+    return slice_viewer(
+        groups, image.affine, mask=mask, at=centre(mask, image.affine), curves=curves
+    )
+
+
+def _maps(result: PatlakRun) -> Html:
     fit = result.fit
     mask, affine = fit.study.problem.mask.numpy(), fit.study.image.affine
     at = centre(mask, affine)
-    return [
+    pictures = [
         orthogonal_slices(
             fit.maps[name], affine, name, unit, None if fit.std is None else fit.std[name],
             mask=mask, at=at,
         )
         for name, unit in _units(result).items()
     ]  # fmt: skip
+    return details("The maps as pictures", Html("".join(to_html(p) for p in pictures)))
 
 
 def _compared(result: PatlakRun) -> list[object]:

@@ -8,10 +8,12 @@ import numpy as np
 
 from betaplus import __version__
 from betaplus.pipeline.reconstruct import ReconstructResult
-from betaplus.report.elements import details, facts, field_list, format_number
+from betaplus.report.elements import Html, details, facts, field_list
 from betaplus.report.figures.canvas import gallery
 from betaplus.report.figures.slices import orthogonal_slices
 from betaplus.report.page import Page
+from betaplus.report.references import add_references
+from betaplus.report.viewer import Layer, curves_of, slice_viewer
 
 __all__ = ["reconstruct_report"]
 
@@ -32,9 +34,9 @@ def reconstruct_report(path: str | Path, result: ReconstructResult) -> Path:
     frames = f" in {result.counts.size} frames" if result.counts.size > 1 else ""
     page = Page(
         f"Reconstruction of {run['input']}",
-        f"{format_number(float(result.counts.sum()), 4)} prompts{frames}, {run['method']}.",
-        header={"Verb": "reconstruct", "Date": run["date"][:16].replace("T", " "),
-                "Version": __version__},
+        f"{result.counts.sum():,.0f} prompts{frames}, {run['method']}.",
+        header={"Verb": "reconstruct", "Method": run["method"],
+                "Date": run["date"][:16].replace("T", " "), "Version": __version__},
         remarks=result.remarks,
     )  # fmt: skip
     x, y, z = image.voxel_size
@@ -52,15 +54,18 @@ def reconstruct_report(path: str | Path, result: ReconstructResult) -> Path:
             ]
         ),
     )
-    page.add_section("Image", gallery(_pictures(result)), _NOTE)
+    still = details("The image as pictures", gallery(_pictures(result)))
+    page.add_section("Image", [_viewer(result), still], _NOTE)
     if result.sd is not None and result.variation is not None:
         page.add_section("Spread of draws", gallery(_spread(result)), _SPREAD_NOTE)
+    add_references(page, "reconstruct", run["method"])
     page.add_section("Settings", details("Run", field_list(run)))
     return page.write(path)
 
 
 _NOTE = (
-    "Voxels as they are, without smoothing; the colours end at the 99.5th percentile; the left of"
+    "Click into a slice or move a slider: all slices follow."
+    " Voxels as they are, without smoothing; colours end where a few voxels stand out; the left of"
     " the picture is the left of a patient who lies head first and supine."
 )
 
@@ -71,6 +76,26 @@ _SPREAD_NOTE = (
     " prior leave open, as far as the sampler is right."
 )
 _SEEN = 0.1  # of the largest value: below it a share of the mean says nothing
+
+
+def _viewer(result: ReconstructResult) -> Html:
+    """Return the viewer: a frame, or some of them, with the spread of draws where there is one."""
+    image, data = result.image, np.asarray(result.image.data)
+    label = "image" if result.sd is None else "mean"
+    still = data.ndim == 3
+    chosen = [0] if still else _chosen(data.shape[3])
+    groups = {}
+    for n in chosen:
+        layers = [Layer(label, data if still else data[..., n], image.unit, "uptake")]
+        if result.sd is not None:
+            sd = np.asarray(result.sd)
+            layers.append(Layer("SD of draws", sd if still else sd[..., n], image.unit, "sd"))
+        groups["image" if still else f"frame {n + 1}"] = layers
+    return slice_viewer(groups, image.affine, curves=curves_of(image))
+
+
+def _chosen(frames: int) -> list[int]:
+    return [int(n) for n in np.unique(np.linspace(0, frames - 1, _SHOWN).round())]
 
 
 def _spread(result: ReconstructResult) -> list:
@@ -94,7 +119,7 @@ def _pictures(result: ReconstructResult) -> list:
     image, data = result.image, np.asarray(result.image.data)
     if data.ndim == 3:
         return [orthogonal_slices(data, image.affine, "Activity", image.unit)]
-    chosen = np.unique(np.linspace(0, data.shape[3] - 1, _SHOWN).round().astype(int))
     return [
-        orthogonal_slices(data[..., n], image.affine, f"Frame {n + 1}", image.unit) for n in chosen
+        orthogonal_slices(data[..., n], image.affine, f"Frame {n + 1}", image.unit)
+        for n in _chosen(data.shape[3])
     ]

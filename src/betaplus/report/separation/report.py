@@ -9,20 +9,24 @@ import numpy as np
 from betaplus import __version__
 from betaplus.core.units import activity_factor
 from betaplus.pipeline.separation.result import SeparateRun
-from betaplus.report.elements import Html, details, facts, field_list, format_number, table
+from betaplus.report.elements import Html, details, facts, field_list, format_number, table, to_html
 from betaplus.report.figures import centre, gallery, input_panel, orthogonal_slices
+from betaplus.report.figures.motion import add_motion
 from betaplus.report.page import Page
+from betaplus.report.references import add_references
 from betaplus.report.separation.checks import chi_square_plot, separability_bars
 from betaplus.report.separation.curves import mixture_curves, tracer_curves
-from betaplus.report.separation.slices import late_frames, late_mean, slice_row
+from betaplus.report.separation.slices import late_frames, late_mean, late_sd, slice_row
+from betaplus.report.separation.viewer import separation_viewer
 
 __all__ = ["separation_report"]
 
 _ROWS = 80
 _IMAGES = (
-    "Means over the frames that hold both tracers: the mixture as measured, each tracer"
-    " decay-corrected to its own injection. Colours end at the 99.5th percentile; a tracer has the"
-    " same colours by every method."
+    "Click into a slice or move a slider: all slices follow."
+    " Means over the frames that hold both tracers: the mixture as measured, each tracer"
+    " decay-corrected to its own injection. Colours end where a few voxels stand out;"
+    " a tracer has the same colours by every method."
 )
 _CURVES = (
     "Means of regions. Above, what was measured and the two parts that a method makes of it; a line"
@@ -64,7 +68,7 @@ def separation_report(path: str | Path, result: SeparateRun) -> Path:
         remarks=list(result.remarks),
     )  # fmt: skip
     page.add_section("Data", facts(_facts(result)))
-    page.add_section("Images", [slice_row(result), *_slices(result)], _IMAGES)
+    page.add_section("Images", _images(result), _IMAGES)
     curves = [mixture_curves(result), *(tracer_curves(result, i) for i in (0, 1))]
     page.add_section("Curves", curves, _CURVES)
     plots = [chi_square_plot(result), separability_bars(result)]
@@ -75,6 +79,8 @@ def separation_report(path: str | Path, result: SeparateRun) -> Path:
     shown = _inputs(result)
     if shown:
         page.add_section("Input functions", shown)
+    add_motion(page, run)
+    add_references(page, "separate", run["method"])
     page.add_section("Settings", details("Run", field_list(run)))
     return page.write(path)
 
@@ -94,18 +100,20 @@ def _facts(result: SeparateRun) -> list[tuple[object, object]]:
     return pairs
 
 
+def _images(result: SeparateRun) -> list[object]:
+    still = Html("".join(to_html(p) for p in _slices(result)))
+    return [separation_viewer(result), slice_row(result), details("The tracers as pictures", still)]
+
+
 def _slices(result: SeparateRun) -> list[object]:
     fit = result.fit
     mask, affine = fit.study.problem.mask.numpy(), fit.study.image.affine
     at = centre(mask, affine)
-    weights = late_frames(result).astype(np.float32)
     kilo = activity_factor("Bq/mL", "kBq/mL")
     pictures: list[object] = []
     for i, one in enumerate(fit.study.tracers):
-        sd = None
-        if fit.found.std is not None:
-            # of a mean over frames at most the mean of their SDs: errors of frames go together
-            sd = np.tensordot(fit.found.std[i].numpy(), weights, 1) * fit.study.problem.scale * kilo
+        sd = late_sd(result, i)
+        sd = None if sd is None else sd * kilo
         pictures.append(
             orthogonal_slices(
                 late_mean(result, i) * kilo, affine, one.label, "kBq/mL", sd, mask=mask, at=at

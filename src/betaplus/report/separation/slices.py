@@ -9,7 +9,7 @@ from betaplus.report.elements import Html, to_html
 from betaplus.report.figures.canvas import Picture, picture, plain_numbers, style
 from betaplus.report.figures.curves import display_unit
 
-__all__ = ["late_frames", "late_mean", "slice_row"]
+__all__ = ["late_frames", "late_mean", "late_sd", "slice_row"]
 
 _ROBUST = 99.5  # percentile at which colours end
 _MARGIN = 2  # voxels around the mask
@@ -37,6 +37,18 @@ def late_mean(result: SeparateRun, index: int | None) -> np.ndarray:
     image = fit.study.problem.mixture if index is None else fit.found.x[index]
     weights = late_frames(result).astype(np.float32) * np.float32(fit.study.problem.scale)
     return np.asarray(np.tensordot(image.numpy(), weights, 1))
+
+
+def late_sd(result: SeparateRun, index: int) -> np.ndarray | None:
+    """Return the SD of that mean of a tracer, shape (X, Y, Z) [Bq/mL], or None.
+
+    Errors of frames go together: it is the mean of their SDs, which is the most that it can be.
+    """
+    found = result.fit.found.std
+    if found is None:
+        return None
+    weights = late_frames(result).astype(np.float32) * np.float32(result.fit.study.problem.scale)
+    return np.asarray(np.tensordot(found[index].numpy(), weights, 1))
 
 
 def slice_row(result: SeparateRun) -> Picture:
