@@ -276,7 +276,7 @@ REFUSED = {
     "scanner": (give("--scanner", "Explorer"), "scanner 'Explorer' is unknown"),
     "other scanner": (give("--scanner", "mMR"), "scanner"),
     "device": (give("--device", "cuda"), "--device is cuda"),
-    "workers": (give("--workers", 0), "--workers 0; expected 1"),
+    "workers": (give("--workers", 0), "--workers is 0; expected 1"),
     "no list": (give("--list-mode"), "--list-mode with sub-01_raw.zarr; expected a list file"),
     "flags": (give("--resume", "--overwrite"), "they exclude each other"),
     "norm missing": (give("--norm", "nothing.n"), "nothing.n"),

@@ -173,9 +173,9 @@ def test_a_run_that_was_stopped_begins_again(
         code, _, err = run_cli(*arguments(folder, tmp_path, *few))
     assert code == 130 and "--resume" in err
     assert not list(tmp_path.glob("*.nii.gz"))
-    code, text, err = run_cli(*arguments(folder, tmp_path, *few, "--resume"))
+    code, _, err = run_cli(*arguments(folder, tmp_path, *few, "--resume"))
     assert code == 0, err
-    assert "it began again" in text and not (tmp_path / ".betaplus").exists()
+    assert not (tmp_path / ".betaplus").exists()
     assert run_cli(*arguments(folder, tmp_path / "whole", *few, "--quiet"))[0] == 0
     np.testing.assert_array_equal(read(tmp_path, "FDG"), read(tmp_path / "whole", "FDG"))
 

@@ -58,3 +58,25 @@ def die(block: Block, context: dict) -> dict[str, np.ndarray]:
             os.kill(os.getpid(), signal.SIGKILL)
     (Path(context["folder"]) / f"ran-{block.index}-{time.monotonic_ns()}").touch()
     return draw(block, context)
+
+
+def add(shared, index, values):
+    return {"sum": values + shared, "index": np.array(index)}
+
+
+def add_shared(shared, index, values):
+    return add(shared[0], index, values)
+
+
+def fail_at(shared, index, values):
+    if index == shared:
+        raise ValueError(f"piece {index}")
+    return add(0.0, index, values)
+
+
+def add_or_die(folder, index, values):
+    if index == 5:
+        for path in Path(folder).glob("death-*"):
+            path.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return add(7.0, index, values)

@@ -10,13 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.engine.killed_runs import SCRIPT, start, wait_until
 
-from betaplus.core.errors import UsageError
+from betaplus.core.errors import UsageError, WorkerError
 from betaplus.engine import make_executor
+from betaplus.engine.dask_workers import DaskWorkers
 
 pytestmark = pytest.mark.dask
 
@@ -76,6 +78,17 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
         f"no scheduler of dask answers at {address}; expected one that runs;"
         " start it with dask scheduler, and workers with dask worker"
     )
+
+
+def test_a_scheduler_that_is_gone_when_it_is_asked_for_its_threads_is_named():
+    def gone():
+        raise OSError("Timed out trying to connect")
+
+    workers = object.__new__(DaskWorkers)
+    workers.name, workers.here, workers._asked = "dask:127.0.0.1:1", False, float("-inf")
+    workers._client = SimpleNamespace(nthreads=gone)
+    with pytest.raises(WorkerError, match="connection to the scheduler was lost; give --resume"):
+        _ = workers.count
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.patlak import toy
 
+from betaplus.core.crew import ThreadCrew
 from betaplus.core.errors import UsageError
 from betaplus.patlak.kernel import Kernel
 from betaplus.patlak.kernel_rows import KernelMatrix
@@ -37,7 +38,7 @@ def _matrix(k: int, *, threads: int = 1) -> tuple[KernelMatrix, np.ndarray]:
     weights[far > np.sort(far, 1)[:, k - 1 : k]] = 0.0
     weights /= weights.sum(1, keepdims=True)
     matrix = KernelMatrix(features=g, variance=v, mask=mask, shifts=shifts, neighbours=k,
-                          strength=strength, threads=threads)  # fmt: skip
+                          strength=strength, crew=ThreadCrew(threads))  # fmt: skip
     return matrix, weights
 
 

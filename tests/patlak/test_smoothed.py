@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from tests.patlak import toy
 
+from betaplus.core.crew import ThreadCrew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Silent
 from betaplus.patlak.linear import Wls
@@ -69,7 +70,7 @@ def test_weights_of_nlm_are_those_of_the_formula() -> None:
     u *= mask
     found = local_means(
         torch.tensor(u), torch.tensor(g), torch.tensor(v), torch.tensor(mask), voxel, shifts,
-        strength=1.3, width=6.0, threads=2, progress=Silent(),
+        strength=1.3, width=6.0, crew=ThreadCrew(2), progress=Silent(),
     )  # fmt: skip
     total, sums = 0.0, np.zeros(2)
     for d in [(0, 0, 0), *shifts, *([-a for a in s] for s in shifts)]:

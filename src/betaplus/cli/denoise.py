@@ -13,6 +13,7 @@ from betaplus.cli.options import (
     Bf16,
     Config,
     DecayCorrectedTo,
+    Dicom,
     Dose,
     Engine,
     MaxMemory,
@@ -37,7 +38,7 @@ __all__ = ["denoise"]
 def denoise(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Image: NIfTI, zarr or a DICOM folder.")
+        Path, typer.Argument(metavar="INPUT", help="Image: NIfTI, zarr, DICOM, ECAT 7.")
     ],
     out: Out,
     method: Annotated[
@@ -93,6 +94,7 @@ def denoise(
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: NetworkDevice = "auto",
+    dicom: Dicom = False,
     report: Report = True,
     quiet: Quiet = False,
 ) -> None:
@@ -125,6 +127,7 @@ def denoise(
         resume=resume,
         overwrite=overwrite,
         device=device,
+        dicom=dicom,
         command=command_line(context),
     )
     result = run_denoise(request, console(quiet), denoise_report if report else None)

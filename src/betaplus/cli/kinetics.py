@@ -14,6 +14,7 @@ from betaplus.cli.options import (
     Config,
     DecayCorrectedTo,
     Device,
+    Dicom,
     Engine,
     Mask,
     MaxMemory,
@@ -188,6 +189,7 @@ def kinetics(
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
+    dicom: Dicom = False,
     report: Report = True,
     quiet: Quiet = False,
 ) -> None:
@@ -239,6 +241,7 @@ def kinetics(
         resume=resume,
         overwrite=overwrite,
         device=device,
+        dicom=dicom,
         command=command_line(context),
     )
     result = run_kinetics(request, console(quiet), write_report if report else None)

@@ -14,6 +14,7 @@ __all__ = [
     "Config",
     "DecayCorrectedTo",
     "Device",
+    "Dicom",
     "Dose",
     "DynamicImage",
     "Engine",
@@ -29,7 +30,6 @@ __all__ = [
     "Resume",
     "Seed",
     "Settings",
-    "ThreadEngine",
     "Unit",
     "UnitOrSuv",
     "Weight",
@@ -40,7 +40,7 @@ __all__ = [
 
 # What there is to work on.
 DynamicImage = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="Dynamic image: NIfTI, zarr or a DICOM folder.")
+    Path, typer.Argument(metavar="INPUT", help="Dynamic image: NIfTI, zarr, DICOM, ECAT 7.")
 ]
 Mask = Annotated[
     Path | None,
@@ -120,7 +120,6 @@ Engine = Annotated[
         help="threads, inline, processes, dask, dask:ADDRESS (a scheduler) or slurm:CONFIG (TOML).",
     ),
 ]
-ThreadEngine = Annotated[str, typer.Option(metavar="NAME", help="threads or inline.")]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", help="Threads or processes at work.", show_default="cores"),
@@ -137,4 +136,11 @@ Bf16 = Annotated[
 ]
 NetworkDevice = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write an HTML report.")]
+Dicom = Annotated[
+    bool,
+    typer.Option(
+        "--dicom",
+        help="Write images and maps as DICOM too, into the study of the INPUT series.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]

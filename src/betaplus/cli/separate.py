@@ -13,7 +13,9 @@ from betaplus.cli.options import (
     Config,
     DecayCorrectedTo,
     Device,
+    Dicom,
     DynamicImage,
+    Engine,
     Mask,
     MaxMemory,
     Out,
@@ -24,7 +26,6 @@ from betaplus.cli.options import (
     Resume,
     Seed,
     Settings,
-    ThreadEngine,
     Unit,
     Workers,
 )
@@ -121,12 +122,13 @@ def separate(
     settings: Settings = None,
     config: Config = None,
     seed: Seed = 0,
-    engine: ThreadEngine = "threads",
+    engine: Engine = "threads",
     workers: Workers = None,
     max_memory: MaxMemory = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
+    dicom: Dicom = False,
     report: Report = True,
     quiet: Quiet = False,
 ) -> None:
@@ -163,6 +165,7 @@ def separate(
         resume=resume,
         overwrite=overwrite,
         device=device,
+        dicom=dicom,
         command=command_line(context),
     )
     result = run_separate(request, console(quiet), separation_report if report else None)

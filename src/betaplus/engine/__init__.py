@@ -1,6 +1,7 @@
 """A plan of independent blocks, the workers that run them, and a journal to resume from."""
 
 from betaplus.engine.choice import ENGINES, Choice, check_engine
+from betaplus.engine.crew import EngineCrew
 from betaplus.engine.executors import (
     InlineExecutor,
     default_workers,
@@ -21,6 +22,7 @@ __all__ = [
     "MICROBATCH",
     "Block",
     "Choice",
+    "EngineCrew",
     "InlineExecutor",
     "Journal",
     "Key",

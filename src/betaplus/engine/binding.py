@@ -64,7 +64,8 @@ def bind(
             `Workers` it gets the context with every block.
         workers: Blocks at work at a time; by default as many as the executor has.
         function: Of (block, context, *parts).
-        context: What every block needs.
+        context: What every block needs; for workers in other processes it may be sealed already,
+            together with the function.
         read: Returns the parts of a block. It is called in the worker where that is a thread of
             this process, and here where what it returns has to be sent.
         progress: Told what a cluster is.
@@ -76,7 +77,8 @@ def bind(
     if isinstance(executor, str):
         executor = make_executor(executor, workers, progress=progress)
     if isinstance(executor, Workers):
-        return _bind_apart(executor, workers, Envelope.seal(function, context), read, own)
+        sealed = context if isinstance(context, Envelope) else Envelope.seal(function, context)
+        return _bind_apart(executor, workers, sealed, read, own)
     call = functools.partial(call_local, function, context, read)
     submit = functools.partial(executor.submit, call)
     count = default_workers() if workers is None else workers

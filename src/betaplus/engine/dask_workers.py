@@ -113,9 +113,7 @@ class DaskWorkers(Workers):
         from distributed import KilledWorker
 
         if isinstance(error, CancelledError):
-            return WorkerError(
-                f"--engine {self.name}: the connection to the scheduler was lost", todo=RESUMABLE
-            )
+            return self._lost()
         if isinstance(error, KilledWorker):
             return WorkerError(f"--engine {self.name}: {LOST_TOO_OFTEN}", todo=TRY_SMALLER)
         missing = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(
@@ -163,7 +161,14 @@ class DaskWorkers(Workers):
         )
 
     def _threads(self) -> int:
-        return sum(self._client.nthreads().values())
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError as error:  # of the connection, or that it took too long
+            raise self._lost() from error
+
+    def _lost(self) -> WorkerError:
+        said = f"--engine {self.name}: the connection to the scheduler was lost"
+        return WorkerError(said, todo=RESUMABLE)
 
     def _end_cluster(self) -> None:
         """End what was started for this executor, and give dask its own settings back."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.generative.tiling import Padding, pad_end
 
 __all__ = ["ORTHOGONAL", "SliceDenoiser", "SliceNetwork"]
@@ -35,6 +36,7 @@ class SliceDenoiser:
         multiple: What images are padded to at their end: the network's pooling in all.
         padding: What with.
         condition: Volume (1 or B, K, X, Y, Z) of which the network is given the same slices.
+        crew: Who computes microbatches; one after the other here if None.
     """
 
     denoised: SliceNetwork | tuple[SliceNetwork, ...]
@@ -43,6 +45,7 @@ class SliceDenoiser:
     multiple: int = 1
     padding: Padding = "zeros"
     condition: Tensor | None = None
+    crew: Crew | None = None
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -53,12 +56,16 @@ class SliceDenoiser:
             sigma: Noise levels, shape (), or (B,) with any axes of length 1 behind.
         """
         each = self.denoised if isinstance(self.denoised, tuple) else (self.denoised,)
+        if len(self.axes) % len(each):
+            raise ValueError(f"{len(each)} networks for {len(self.axes)} axes")
         total = torch.zeros_like(x)
-        for network, axis in zip(each * (len(self.axes) // len(each)), self.axes, strict=True):
-            total += self._along(network, x, sigma, axis)
+        for number, axis in enumerate(self.axes):
+            total += self._along(each, number % len(each), x, sigma, axis)
         return total / len(self.axes)
 
-    def _along(self, network: SliceNetwork, x: Tensor, sigma: Tensor, axis: int) -> Tensor:
+    def _along(
+        self, each: tuple[SliceNetwork, ...], which: int, x: Tensor, sigma: Tensor, axis: int
+    ) -> Tensor:
         slices = x.movedim(2 + axis, 1)  # (B, N, C, U, V)
         out = torch.empty(slices.shape, dtype=x.dtype, device=x.device)
         told = None
@@ -66,14 +73,19 @@ class SliceDenoiser:
             told = self.condition.movedim(2 + axis, 1)
             told = told.expand(len(x), *told.shape[1:])
         levels = sigma if sigma.ndim == 0 else sigma.reshape(-1).expand(len(x))
-        for part in torch.arange(len(x) * slices.shape[1], device=x.device).split(self.microbatch):
-            item, place = part // slices.shape[1], part % slices.shape[1]
+        parts = torch.arange(len(x) * slices.shape[1], device=x.device).split(self.microbatch)
+        places = [(part // slices.shape[1], part % slices.shape[1]) for part in parts]
+
+        def given(batch: int) -> tuple[int | Tensor, ...]:
+            item, place = places[batch]
             level = levels if levels.ndim == 0 else self._filled(levels[item], 1.0)
-            given = [self._images(slices[item, place]), level]
-            if told is not None:
-                given.append(self._images(told[item, place]))
-            found = network(*given)[: len(part), :, : out.shape[3], : out.shape[4]]
-            out[item, place] = found.to(x.dtype)
+            condition = [] if told is None else [self._images(told[item, place])]
+            return (which, self._images(slices[item, place]), level.clone(), *condition)
+
+        crew = self.crew or ThreadCrew()
+        for at, found in zip(places, crew.each(_batch, each, len(places), given), strict=True):
+            images = found["images"][: len(at[0]), :, : out.shape[3], : out.shape[4]]
+            out[at] = images.to(x.dtype)
         return out.movedim(1, 2 + axis)
 
     def _images(self, images: Tensor) -> Tensor:
@@ -83,3 +95,8 @@ class SliceDenoiser:
     def _filled(self, batch: Tensor, value: float) -> Tensor:
         missing = self.microbatch - len(batch)
         return torch.cat([batch, batch.new_full((missing, *batch.shape[1:]), value)])
+
+
+def _batch(each: tuple[SliceNetwork, ...], which: int, *given: Tensor) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return {"images": each[which](*given)}

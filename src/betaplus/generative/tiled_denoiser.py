@@ -8,15 +8,14 @@ sampled to its end and blended then. Whole-volume noise comes from `keyed_noise`
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.generative.tiling import Padding, TilePlan, fuse, plan_tiles
 
 __all__ = ["TileNetwork", "TiledDenoiser"]
@@ -46,6 +45,7 @@ class TiledDenoiser:
         condition: Image or volume (1 or B, K, X, Y[, Z]) of which the network is given the same
             tile, e.g. the low-count image of a conditional denoiser.
         threads: Tiles computed at a time.
+        crew: Who computes them; so many threads if None.
         callback: Told (done, all) after every tile of a call.
     """
 
@@ -57,6 +57,7 @@ class TiledDenoiser:
     padding: Padding = "zeros"
     condition: Tensor | None = None
     threads: int = 1
+    crew: Crew | None = None
     callback: Callable[[int, int], None] | None = None
 
     def plan(self, shape: tuple[int, ...]) -> TilePlan:
@@ -77,45 +78,41 @@ class TiledDenoiser:
         """
         plan = self.plan(tuple(x.shape[2:]))
         out, steps = torch.empty_like(x), _Count(len(plan) * len(x), self.callback)
-        with ThreadPoolExecutor(self.threads) as pool:
-            outputs = map(steps.told, self._outputs(plan, x, sigma, pool))
-            for item in range(len(x)):
-                out[item : item + 1] = fuse(plan, itertools.islice(outputs, len(plan)))
+        outputs = map(steps.told, self._outputs(plan, x, sigma))
+        for item in range(len(x)):
+            out[item : item + 1] = fuse(plan, itertools.islice(outputs, len(plan)))
+        next(outputs, None)
         return out
 
-    def _condition(self, item: int) -> Tensor | None:
-        if self.condition is None or len(self.condition) == 1:
-            return self.condition
-        return self.condition[item : item + 1]
-
-    def _outputs(
-        self, plan: TilePlan, x: Tensor, sigma: Tensor, pool: Executor
-    ) -> Iterator[tuple[int, Tensor]]:
+    def _outputs(self, plan: TilePlan, x: Tensor, sigma: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield (tile, output) of all tiles of the first item, then of the next."""
 
-        @torch.no_grad()
-        def compute(item: int, index: int) -> Tensor:
+        def part(job: int) -> tuple[Tensor, ...]:
+            item, index = divmod(job, len(plan))
             level = sigma if sigma.ndim == 0 or len(sigma) == 1 else sigma[item : item + 1]
-            given = [plan.cut(x[item : item + 1], index, self.padding), level]
-            condition = self._condition(item)
-            if condition is not None:
-                given.append(plan.cut(condition, index, self.padding))
-            # What blends is of the type of x, whatever the network computes in.
-            return self.denoised(*given).to(x.dtype)
+            given = [_own(plan.cut(x[item : item + 1], index, self.padding)), _own(level)]
+            if self.condition is not None:
+                one = (
+                    self.condition if len(self.condition) == 1 else self.condition[item : item + 1]
+                )
+                given.append(_own(plan.cut(one, index, self.padding)))
+            return tuple(given)
 
-        jobs = itertools.product(range(len(x)), range(len(plan)))
-        if self.threads == 1:
-            yield from ((index, compute(item, index)) for item, index in jobs)
-            return
-        waiting: deque[tuple[int, Future[Tensor]]] = deque()
-        for item, index in itertools.islice(jobs, 2 * self.threads):
-            waiting.append((index, pool.submit(compute, item, index)))
-        while waiting:
-            index, future = waiting.popleft()
-            output = future.result()
-            for item, more in itertools.islice(jobs, 1):
-                waiting.append((more, pool.submit(compute, item, more)))
-            yield index, output
+        crew = self.crew or ThreadCrew(self.threads)
+        found = crew.each(_tile, self.denoised, len(x) * len(plan), part)
+        for job, output in enumerate(found):
+            yield job % len(plan), output["tile"]
+
+
+def _tile(denoised: TileNetwork, *given: Tensor) -> dict[str, Tensor]:
+    with torch.no_grad():
+        # What blends is of the type of x, whatever the network computes in.
+        return {"tile": denoised(*given).to(given[0].dtype)}
+
+
+def _own(x: Tensor) -> Tensor:
+    """Return x in memory of its own: all of a tensor's memory is sent with it."""
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 class _Count:

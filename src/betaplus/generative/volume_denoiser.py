@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from betaplus.core.crew import Crew
 from betaplus.generative.denoiser import Denoised
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.slice_denoiser import ORTHOGONAL, SliceDenoiser
@@ -22,6 +23,7 @@ def volume_denoiser(
     axes: tuple[int, ...] = ORTHOGONAL,
     tile: int = _TILE,
     threads: int = 1,
+    crew: Crew | None = None,
 ) -> Denoised:
     """Return (x, sigma) to the clean estimate for volumes (B, 1, X, Y, Z) in RAS axes.
 
@@ -35,12 +37,15 @@ def volume_denoiser(
         axes: Across which slices are cut: 0 sagittal, 1 coronal, 2 axial.
         tile: Edge of tiles [voxels].
         threads: Tiles computed at a time.
+        crew: Who computes tiles, and microbatches of slices; so many threads tiles, if None.
     """
     multiple = prior.denoiser.size.multiple
     if prior.dimensions == 2:
         told = tuple(partial(prior, orientation=prior.orientations[axis]) for axis in axes)
-        return SliceDenoiser(denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple)
+        return SliceDenoiser(
+            denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple, crew=crew
+        )
     overlap = min(_OVERLAP, tile // 2) // multiple * multiple
     return TiledDenoiser(
-        denoised=prior, tile=tile, overlap=overlap, multiple=multiple, threads=threads
+        denoised=prior, tile=tile, overlap=overlap, multiple=multiple, threads=threads, crew=crew
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import UsageError
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.patlak.data_term import DataTerm
@@ -50,7 +51,7 @@ class Beginning:
 def begin(
     problem: PatlakProblem,
     prior: ImagePrior | Denoiser,
-    threads: int,
+    crew: Crew,
     *,
     correlated: bool = True,
     coupled: bool = True,
@@ -60,17 +61,17 @@ def begin(
     Args:
         problem: The scan.
         prior: Of static images, or a denoiser.
-        threads: Tiles computed at a time.
+        crew: Who computes what the prior says.
         correlated: Whether noise is taken to be correlated as far as it is.
         coupled: Whether what the data say of Ki and V0 together is used.
     """
     variance = noise_map(problem)
     correlation = noise_correlation(problem, variance) if correlated else None
     return Beginning(
-        data=DataTerm(problem, variance, correlation, coupled=coupled),
+        data=DataTerm(problem, variance, correlation, coupled=coupled, threads=crew.threads),
         noise=float(typical_noise(problem, variance)[torch.from_numpy(tissue(problem))].median()),
         correlation=correlation,
-        denoise=prior_denoiser(prior, problem, threads),
+        denoise=prior_denoiser(prior, problem, crew),
     )
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.image import PetImage
-from betaplus.engine import MemoryPlan, memory_plan
+from betaplus.engine import Choice, MemoryPlan, memory_plan
 from betaplus.generative.bundle_config import BundleConfig
 from betaplus.io.zarr_images import LazyZarr
 from betaplus.patlak.method import LEARNED
 
-__all__ = ["plan_memory"]
+__all__ = ["MOST_PIECES", "plan_memory"]
 
 # Bytes, measured on volumes of 0.9 and 4.3 million voxels, all in the mask, and rounded up.
 _PROGRAM = 400 << 20
@@ -26,7 +26,7 @@ _VOXEL = {
     "tv": 130,
     "kernel": 190,
     "red-diff": 230,
-    "hqs": 180,
+    "hqs": 150,
     "gibbs": 260,
 }
 _TURNED = 24  # a voxel of an image that is not stored in RAS axes: the problem once more
@@ -38,6 +38,12 @@ _TILE = 300  # a voxel of a tile of a prior at work
 _LARGEST = 96**3  # voxels of such a tile, see `betaplus.generative.volume_denoiser`
 _BLOCK = 30  # a voxel of a block of planes at work
 _PLANES = 8
+_SPAWNED = 600 << 20  # a worker process with torch
+_SENT_TILE = 16  # a voxel of a tile, of what is sent to a process
+MOST_PIECES = 32
+"""Pieces at work at a time on a cluster whose size is not asked for."""
+
+_SENT = 4  # copies of it on the way, and waiting, for every worker
 
 
 def plan_memory(
@@ -47,6 +53,7 @@ def plan_memory(
     prior: BundleConfig | None,
     workers: int,
     limit: int | None,
+    engine: Choice | None = None,
 ) -> MemoryPlan:
     """Return how many threads may be at work, so that a run stays within a limit.
 
@@ -55,8 +62,9 @@ def plan_memory(
         method: Name of the method.
         settings: Of it.
         prior: The prior, where the method needs one and it is known.
-        workers: Threads to have at work.
+        workers: Threads or processes to have at work.
         limit: [bytes], or None.
+        engine: What they run in; threads if None.
 
     Raises:
         UsageError: If one thread does not fit.
@@ -77,7 +85,13 @@ def plan_memory(
         piece = _TILE * min(cells or voxels, _LARGEST)
     else:
         piece = _BLOCK * voxels * _PLANES // max(shape[0], _PLANES)
-    return memory_plan(piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed)
+    worker = 0
+    if engine is not None and engine.apart:
+        sent = _SENT * (_SENT_TILE * min(cells or voxels, _LARGEST) if method in LEARNED else piece)
+        worker, piece = (_SPAWNED + sent, piece) if engine.here else (sent, 0)
+    return memory_plan(
+        piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed, worker_bytes=worker
+    )
 
 
 def _cells(image: PetImage, config: BundleConfig) -> int:

@@ -25,11 +25,13 @@ from torch import Tensor
 
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.physics.image_noise import NoiseCorrelation
+from betaplus.physics.threads import each
 
 __all__ = ["DataTerm"]
 
 _REACH = 3.0  # SD of the Gaussian: voxels of nothing between the ends of a volume
 _TINY = 1e-30
+_PLANES = 8  # of x that are worked on together: their arrays stay small
 
 
 class DataTerm:
@@ -41,6 +43,7 @@ class DataTerm:
         correlation: Of the noise; None takes voxels to be independent.
         coupled: Whether what is known of Ki and V0 together is used; else each channel has the
             variance that it has alone.
+        threads: Threads to use; results do not depend on them.
 
     Attributes:
         right: A u-hat, shape (2, X, Y, Z) [1/SUV].
@@ -53,7 +56,9 @@ class DataTerm:
         correlation: NoiseCorrelation | None,
         *,
         coupled: bool = True,
+        threads: int = 1,
     ) -> None:
+        self._threads = threads
         normal = problem.normal.double().movedim(2, 0)
         if not coupled:
             normal = torch.diag_embed(1.0 / torch.linalg.inv(normal).diagonal(dim1=1, dim2=2))
@@ -97,16 +102,19 @@ class DataTerm:
         better = invert(left)
         way, power = better.clone(), _dot(left, better)
         enough = tolerance**2 * _dot(right, invert(right))
+        del right, better  # volumes that no turn needs
         for _ in range(iterations):
             if power <= enough or power <= _TINY:
                 break
-            along = self._apply(way) + r * way
+            along = self._apply(way).addcmul_(r, way)
             length = power / _dot(way, along)
-            u += length * way
-            left -= length * along
+            u.add_(way, alpha=length)
+            left.sub_(along, alpha=length)
+            del along
             better = invert(left)
             last, power = power, _dot(left, better)
-            way = better + (power / last) * way
+            way.mul_(power / last).add_(better)
+            del better
         return u
 
     def draw_noise(self, white: Tensor, more: Tensor, precision: Tensor) -> Tensor:
@@ -116,7 +124,7 @@ class DataTerm:
     def _apply(self, u: Tensor) -> Tensor:
         """Return A u."""
         white = self._filtered(self._rooted(self._q * u, transposed=True))
-        return self._q * self._rooted(white)
+        return self._rooted(white).mul_(self._q)
 
     def _rooted(self, x: Tensor, *, transposed: bool = False) -> Tensor:
         """Return L x, or L' x."""
@@ -131,10 +139,15 @@ class DataTerm:
             return x
         gains = self._filter.sqrt() if half else self._filter
         out = torch.empty_like(x)
-        for channel in range(len(x)):
+
+        def filtered(channel: int) -> None:
+            if self._threads > 1:  # bits depend on the threads within one
+                torch.set_num_threads(1)
             waves = torch.fft.rfftn(x[channel], self._padded)
             found = torch.fft.irfftn(waves * gains, self._padded)
             out[channel] = found[tuple(slice(n) for n in self._shape)]
+
+        each(filtered, [(channel,) for channel in range(len(x))], self._threads)
         return out
 
     def _gains(self, correlation: NoiseCorrelation) -> Tensor:
@@ -155,14 +168,19 @@ class DataTerm:
     def _inverse(self, precision: Tensor) -> Callable[[Tensor], Tensor]:
         """Return (A + R)^-1 of independent voxels, of C's geometric mean."""
         (a, b), (_, c) = self._normal
-        p = self._q.square() * self._typical
-        r1, r2 = precision[0], precision[-1]
-        aa, bb, cc = a * p + r1, b * p, c * p + r2
-        # The determinant without differences of products.
-        whole = p * (p * (a * c - b * b) + a * r2 + c * r1) + r1 * r2
+        every = precision.expand(-1, *self._shape)
 
         def invert(x: Tensor) -> Tensor:
-            return torch.stack([(cc * x[0] - bb * x[1]) / whole, (aa * x[1] - bb * x[0]) / whole])
+            out = torch.empty_like(x)
+            for first in range(0, self._shape[0], _PLANES):
+                part = slice(first, first + _PLANES)
+                p = self._q[part].square() * self._typical
+                r1, r2, one, two = every[0, part], every[-1, part], x[0, part], x[1, part]
+                # The determinant without differences of products.
+                whole = p * (p * (a * c - b * b) + a * r2 + c * r1) + r1 * r2
+                out[0, part] = ((c * p + r2) * one - b * p * two) / whole
+                out[1, part] = ((a * p + r1) * two - b * p * one) / whole
+            return out
 
         return invert
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import torch
 from torch import Tensor
 
 from betaplus.core.bed_times import BedTimes
+from betaplus.core.crew import Crew
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.plasma import check_plasma
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import default_workers
+from betaplus.engine import EngineCrew, open_engine, workers_of
 from betaplus.patlak.method import LEARNED, UNWEIGHTED, find_method
 from betaplus.patlak.options import (
     bed_times_option,
@@ -93,6 +95,7 @@ def fit(
     level: float = 1.0,
     settings: Any = None,
     seed: int = 0,
+    engine: str | Executor = "threads",
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> PatlakFit:
@@ -116,7 +119,9 @@ def fit(
         level: Mean SUV of the body in the last frame, where dose or weight is unknown.
         settings: Of the method: its `Settings`, a mapping, or None.
         seed: Of draws.
-        workers: Threads; the cores available if None. The result does not depend on them.
+        engine: One of `betaplus.engine.ENGINES`, or an executor of `betaplus.engine.open_engine`.
+        workers: Threads or processes; the cores available if None. The result does not depend on
+            them.
         progress: What to report to.
 
     Raises:
@@ -125,16 +130,17 @@ def fit(
     """
     bundle = None if bundle is None else Path(bundle)
     wanted = method_settings(method, settings, samples)
-    check_options(method, bundle, anatomy, "threads", workers)
+    check_options(method, bundle, anatomy, _name(engine), workers)
     study = read_study(
         image, blood, method=method, t_star=t_star, mask=mask, delay=delay, relative=relative,
         bed_times=bed_times, dose=dose, weight=weight, level=level, progress=progress,
     )  # fmt: skip
     prior = choose_prior(study, bundle, anatomy, bf16=bf16) if method in LEARNED else None
-    return fit_study(
-        study, method=method, settings=wanted, prior=prior, seed=seed,
-        workers=default_workers() if workers is None else workers, progress=progress,
-    )  # fmt: skip
+    with open_engine(engine, workers, progress) as executor:
+        return fit_study(
+            study, method=method, settings=wanted, prior=prior, seed=seed,
+            crew=EngineCrew(executor, workers_of(executor, workers)), progress=progress,
+        )  # fmt: skip
 
 
 def read_study(
@@ -151,6 +157,7 @@ def read_study(
     weight: float | None,
     level: float,
     progress: Progress | None,
+    crew: Crew | None = None,
 ) -> Study:
     """Return the scan as a method wants it; arguments as those of `fit`.
 
@@ -173,6 +180,7 @@ def read_study(
         weight=weight,
         level=level,
         progress=progress,
+        crew=crew,
     )
 
 
@@ -184,6 +192,7 @@ def fit_study(
     prior: PriorChoice | None,
     seed: int = 0,
     workers: int = 1,
+    crew: Crew | None = None,
     progress: Progress | None = None,
 ) -> PatlakFit:
     """Return the maps of a study.
@@ -194,7 +203,8 @@ def fit_study(
         settings: Its `Settings`.
         prior: The prior, for methods that need one.
         seed: Of draws.
-        workers: Threads.
+        workers: Threads, where nobody else computes.
+        crew: Who computes, and keeps what is finished; so many threads if None.
         progress: What to report to.
     """
     kind = find_method(method)
@@ -202,7 +212,11 @@ def fit_study(
     axes = RasAxes(study.image.affine, study.problem)
     with _one_thread():
         found = made.fit(
-            axes.turn(study.problem), seed=seed, threads=workers, progress=progress or Silent()
+            axes.turn(study.problem),
+            seed=seed,
+            threads=workers,
+            progress=progress or Silent(),
+            crew=crew,
         )
     found = axes.back(found)
     scale = study.problem.scale.float()
@@ -226,6 +240,11 @@ def fit_study(
         prior=prior,
         remarks=(*study.remarks, *(prior.remarks if prior is not None else ())),
     )
+
+
+def _name(engine: str | Executor) -> str:
+    """Return what options are checked with: an executor that is open is of no matter to them."""
+    return engine if isinstance(engine, str) else "threads"
 
 
 @contextlib.contextmanager

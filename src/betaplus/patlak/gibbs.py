@@ -22,13 +22,13 @@ and intervals of means need a calibration (`betaplus benchmark patlak --part cov
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noises
@@ -36,6 +36,7 @@ from betaplus.generative.samplers import sde_solver
 from betaplus.generative.schedules import log_levels
 from betaplus.patlak.beginning import begin, needed
 from betaplus.patlak.data_term import DataTerm
+from betaplus.patlak.kept import keep_draw, keep_maps, kept_draws, kept_maps
 from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_count, check_falling, check_range
@@ -96,25 +97,31 @@ class Gibbs:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
-        """Return mean, SD and draws of the maps, which depend on the seed."""
-        wanted, progress = self.settings, progress or Silent()
-        start = begin(problem, self.prior, threads, correlated=wanted.correlated)
+        """Return mean, SD and draws of the maps, which depend on the seed. Every turn is kept."""
+        wanted, progress, crew = self.settings, progress or Silent(), crew or ThreadCrew(threads)
+        start = begin(problem, self.prior, crew, correlated=wanted.correlated)
         noise = start.noise
         chain = _Chain(start.data, start.denoise, problem, wanted, seed)
         u = problem.least_squares() * problem.mask
         kept = wanted.samples * wanted.thin
         rhos = np.geomspace(wanted.first, wanted.last, wanted.burn + 1)[:-1].tolist()
-        progress.start("draws", wanted.burn + kept)
-        draws = []
-        mean = torch.zeros_like(u)
-        for turn, rho in enumerate([*rhos, *itertools.repeat(wanted.last, kept)]):
+        rhos += [wanted.last] * kept
+        (u, mean), done = kept_maps(crew, torch.stack([u, torch.zeros_like(u)]))
+        draws = kept_draws(crew, max(done - wanted.burn, 0) // wanted.thin)
+        progress.start("draws", len(rhos))
+        progress.advance(done)
+        for turn in range(done, len(rhos)):
+            rho = rhos[turn]
             z = chain.draw_prior(u, rho * noise, turn)
             u = chain.draw_data(z, rho * noise, turn)
             after = turn - wanted.burn
             if after >= 0 and (after + 1) % wanted.thin == 0:
                 draws.append(u * problem.mask)
+                keep_draw(crew, draws[-1], len(draws))
                 mean += chain.mean_of_data(z, rho * noise)
+            keep_maps(crew, torch.stack([u, mean]), turn + 1)
             progress.advance()
         progress.finish()
         stacked = torch.stack(draws)

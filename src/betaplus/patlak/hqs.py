@@ -18,9 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.patlak.beginning import begin, needed
+from betaplus.patlak.kept import keep_maps, kept_maps
 from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_count, check_falling, check_range
@@ -87,30 +89,36 @@ class Hqs:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
-        """Return the maps; nothing is random."""
-        wanted, progress = self.settings, progress or Silent()
+        """Return the maps; nothing is random. Every step is kept."""
+        wanted, progress, crew = self.settings, progress or Silent(), crew or ThreadCrew(threads)
         start = begin(
-            problem, self.prior, threads, correlated=wanted.correlated, coupled=wanted.coupled
+            problem, self.prior, crew, correlated=wanted.correlated, coupled=wanted.coupled
         )
         data, noise = start.data, start.noise
         u = _bounded(problem.least_squares(), problem.mask, wanted.nonnegative)
+        u, done = kept_maps(crew, u)
         progress.start("maps", wanted.steps)
+        progress.advance(done)
         shares = np.geomspace(wanted.first, wanted.last, wanted.steps)
-        for share, axes in zip(shares, itertools.cycle(_MIRRORINGS), strict=False):
-            sigma = float(share) * noise
+        for n in range(done, wanted.steps):
+            sigma, axes = float(shares[n]) * noise, _MIRRORINGS[n % len(_MIRRORINGS)]
             z = start.denoise(u.flip(axes), sigma).flip(axes)
+            del u  # a volume less while the data step is at work
             precision = torch.tensor(wanted.weight / sigma**2).reshape(1, 1, 1, 1)
             u = _bounded(data.solve(z, precision), problem.mask, wanted.nonnegative)
+            keep_maps(crew, u, n + 1)
             progress.advance()
         progress.finish()
+        found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}
+        del start, data
         if wanted.twicing:
             u = twiced(
                 problem, _bounded(u, problem.mask, True), alike=wanted.alike,
-                search=wanted.search, coupled=wanted.coupled, threads=threads,
+                search=wanted.search, coupled=wanted.coupled, crew=crew,
             )  # fmt: skip
         u = _bounded(u, problem.mask, True)
-        found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}
         return PatlakMaps(u=u, found=found)
 
 

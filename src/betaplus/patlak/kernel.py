@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.patlak.kernel_rows import KernelMatrix
 from betaplus.patlak.noise_map import noise_map
@@ -30,6 +31,8 @@ from betaplus.patlak.settings_checks import check_count, check_range
 from betaplus.patlak.smoothed import make_guide
 
 __all__ = ["Kernel"]
+
+_KEPT = 3  # iterations whose products are kept for `--resume`: more would fill the disk
 
 
 class Kernel:
@@ -71,9 +74,10 @@ class Kernel:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random, and the result does not depend on the threads."""
-        s, progress = self.settings, progress or Silent()
+        s, progress, crew = self.settings, progress or Silent(), crew or ThreadCrew(threads)
         guide = make_guide(problem, s.guide)
         reach = s.search * guide.matched
         half = shifts_within(problem.voxel, reach, 0.0)
@@ -81,7 +85,7 @@ class Kernel:
         matrix = KernelMatrix(
             features=guide.features.numpy(), variance=guide.variance.numpy(),
             mask=problem.mask.numpy(), shifts=shifts, neighbours=s.neighbours,
-            strength=s.strength, threads=threads,
+            strength=s.strength, crew=crew,
         )  # fmt: skip
         progress.start("kernel", s.iterations)
         u = _solve(problem, matrix, s.iterations, progress)
@@ -104,7 +108,11 @@ def _solve(
     m = problem.normal.double()
     inverse = torch.linalg.inv(m.movedim(2, 0)).movedim(0, 2).float()
     m = m.float()
-    residual = matrix.adjoint(problem.h * weight)
+
+    def name(what: str, n: int) -> str:
+        return f"{what}-{n}" if iterations <= _KEPT else ""
+
+    residual = matrix.adjoint(problem.h * weight, name("adjoint", 0))
     out = torch.zeros_like(residual)
     way, start, rho = out, 0.0, 0.0
     for n in range(iterations):
@@ -114,12 +122,12 @@ def _solve(
         if rho <= 1e-12 * start:
             break
         way = z + (rho / before) * way if n else z
-        seen = matrix.forward(way)
+        seen = matrix.forward(way, name("forward", n))
         change = _times(m, seen) * weight
         step = rho / _dot(seen, change)
         out += step * seen
         if n + 1 < iterations:
-            residual = residual - step * matrix.adjoint(change)
+            residual = residual - step * matrix.adjoint(change, name("adjoint", n + 1))
         progress.advance()
     return out
 

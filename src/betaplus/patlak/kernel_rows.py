@@ -6,14 +6,16 @@ Compiled loops release the GIL and own what they write.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.physics.threads import each
+from betaplus.core.crew import Crew
 
 __all__ = ["KernelMatrix"]
 
@@ -31,7 +33,7 @@ class KernelMatrix:
         shifts: Of the window, the first (0, 0, 0), shape (N, 3).
         neighbours: k, the voxel itself among them.
         strength: h.
-        threads: Threads to use.
+        crew: Who computes; products do not depend on it.
     """
 
     features: np.ndarray
@@ -40,40 +42,75 @@ class KernelMatrix:
     shifts: np.ndarray
     neighbours: int
     strength: float
-    threads: int
+    crew: Crew
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return K x, shape (2, X, Y, Z); 0 outside the mask."""
+    def forward(self, x: Tensor, kept: str = "") -> Tensor:
+        """Return K x, shape (2, X, Y, Z); 0 outside the mask.
+
+        Args:
+            x: Of that shape.
+            kept: Name by which what is finished is kept; "" keeps nothing.
+        """
         out = np.zeros(x.shape, np.float32)
-        values = x.numpy()
-        calls = [(a, b, *self._rows(), values, out) for a, b in self._blocks()]
-        each(_apply, calls, self.threads)
+        for (a, b), rows in self._products(_forward, x, kept):
+            out[:, a:b] = rows
         return torch.from_numpy(out)
 
-    def adjoint(self, x: Tensor) -> Tensor:
-        """Return K'x, shape (2, X, Y, Z); 0 outside the mask."""
-        reach = int(np.abs(self.shifts[:, 0]).max())
+    def adjoint(self, x: Tensor, kept: str = "") -> Tensor:
+        """Return K'x, likewise."""
+        reach = self._reach
         out = np.zeros((2, x.shape[1] + 2 * reach, *x.shape[2:]), np.float32)
-        values, blocks = x.numpy(), self._blocks()
-        # Pieces write to planes of their neighbours: as many at a time as there are threads.
-        for at in range(0, len(blocks), self.threads):
-            some = blocks[at : at + self.threads]
-            parts = [np.zeros((2, b - a + 2 * reach, *x.shape[2:]), np.float32) for a, b in some]
-            calls = [(a, b, *self._rows(), values, part, a - reach)
-                     for (a, b), part in zip(some, parts, strict=True)]  # fmt: skip
-            each(_spread, calls, self.threads)
-            for (a, b), part in zip(some, parts, strict=True):
-                out[:, a : b + 2 * reach] += part
+        # Pieces write to planes of their neighbours: their shares are added in order.
+        for (a, b), share in self._products(_adjoint, x, kept):
+            out[:, a : b + 2 * reach] += share
         return torch.from_numpy(out[:, reach : reach + x.shape[1]].copy())
 
-    def _blocks(self) -> list[tuple[int, int]]:
-        n = self.mask.shape[0]
-        return [(a, min(a + _PLANES, n)) for a in range(0, n, _PLANES)]
-
-    def _rows(self) -> tuple[np.ndarray | int | np.float32, ...]:
-        k = min(self.neighbours, len(self.shifts))
+    def _products(
+        self, function: Callable[..., dict[str, np.ndarray]], x: Tensor, kept: str
+    ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+        n, reach, values = self.mask.shape[0], self._reach, x.numpy()
+        blocks = [(a, min(a + _PLANES, n)) for a in range(0, n, _PLANES)]
         over = np.float32(1.0 / self.strength**2)
-        return self.features, self.variance, self.mask, self.shifts, k, over
+        shared = self.shifts, min(self.neighbours, len(self.shifts)), over, reach
+
+        def part(index: int) -> tuple[Any, ...]:
+            a, b = blocks[index]
+            low, high = max(a - reach, 0), min(b + reach, n)
+            arrays = (self.features[:, low:high], self.variance[low:high], self.mask[low:high],
+                      values[:, low:high])  # fmt: skip
+            return (a - low, b - low, *(np.ascontiguousarray(array) for array in arrays))
+
+        found = self.crew.each(function, shared, len(blocks), part, kept)
+        for block, result in zip(blocks, found, strict=True):
+            yield block, result["rows"]
+
+    @property
+    def _reach(self) -> int:
+        """Planes of x between a voxel and the farthest of its window."""
+        return int(np.abs(self.shifts[:, 0]).max())
+
+
+_Shared = tuple[np.ndarray, int, np.float32, int]
+
+
+def _forward(
+    shared: _Shared, first: int, last: int, features: np.ndarray, variance: np.ndarray,
+    mask: np.ndarray, x: np.ndarray,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    shifts, k, over, _ = shared
+    out = np.zeros(x.shape, np.float32)
+    _apply(first, last, features, variance, mask, shifts, k, over, x, out)
+    return {"rows": np.ascontiguousarray(out[:, first:last])}
+
+
+def _adjoint(
+    shared: _Shared, first: int, last: int, features: np.ndarray, variance: np.ndarray,
+    mask: np.ndarray, x: np.ndarray,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    shifts, k, over, reach = shared
+    out = np.zeros((2, last - first + 2 * reach, *x.shape[2:]), np.float32)
+    _spread(first, last, features, variance, mask, shifts, k, over, x, out, first - reach)
+    return {"rows": out}
 
 
 @numba.njit(nogil=True, cache=True)

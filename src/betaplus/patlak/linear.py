@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew
 from betaplus.core.progress import Progress
 from betaplus.patlak.noise_map import deviation, noise_map
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
@@ -36,6 +37,7 @@ class Wls:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random."""
         return _with_std(problem, problem.least_squares())
@@ -62,6 +64,7 @@ class Nnls:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random, and SDs are those without the bound."""
         nothing = torch.zeros_like(problem.h)

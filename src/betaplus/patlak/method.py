@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
 
@@ -46,8 +47,17 @@ class PatlakMethod(Protocol):
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
-        """Return the maps."""  # fmt: skip
+        """Return the maps.
+
+        Args:
+            problem: The scan.
+            seed: Of what is random.
+            threads: Threads, where nobody else computes; maps do not depend on them.
+            progress: What to report to.
+            crew: Who computes pieces and keeps what is finished; so many threads if None.
+        """
 
 
 def find_method(name: str) -> Any:

@@ -14,12 +14,13 @@ import itertools
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from betaplus.core.crew import Crew
 from betaplus.core.progress import Progress
-from betaplus.physics.threads import each
 from betaplus.simulation.fields import sigma_of_fwhm
 
 __all__ = ["local_means", "shifts_within"]
@@ -60,7 +61,7 @@ def local_means(
     *,
     strength: float,
     width: float,
-    threads: int,
+    crew: Crew,
     progress: Progress,
 ) -> Tensor:
     """Return the means, shape (2, X, Y, Z) float32; 0 outside the mask.
@@ -74,7 +75,7 @@ def local_means(
         shifts: One of each opposite pair.
         strength: h.
         width: Of the Gaussian of distance, full width at half maximum [mm].
-        threads: Threads to use.
+        crew: Who computes blocks, and keeps what is finished; means do not depend on it.
         progress: Told of each block.
     """
     out = torch.zeros_like(u)
@@ -88,41 +89,61 @@ def local_means(
         math.exp(-0.5 * sum((k * v) ** 2 for k, v in zip(d, voxel, strict=True)) / spread**2)
         for d in shifts
     ]
-    blocks = [(a, min(a + _PLANES, mask.shape[0])) for a in range(0, mask.shape[0], _PLANES)]
+    blocks = [
+        (a, min(a + _PLANES, mask.shape[0]))
+        for a in range(0, mask.shape[0], _PLANES)
+        if bool(mask[a : a + _PLANES].any())
+    ]
 
-    def average(first: int, last: int) -> None:
-        if bool(mask[first:last].any()):
-            shape = (last - first, *mask.shape[1:])
-            total, sums = torch.ones(shape), wide[:2][_at(reach, first, shape)].clone()
-            for shift, share in zip(shifts, shares, strict=True):
-                for sign in (1, -1):
-                    move = [sign * k for k in shift]
-                    w = _weights(wide[2:], noise, reach, first, shape, move, strength)
-                    other = _at(reach, first, shape, move)
-                    w *= share * inside[other[1:]]
-                    total += w
-                    sums += w * wide[:2][other]
-            out[:, first:last] = sums / total * mask[first:last]
-        progress.advance()
+    def part(index: int) -> tuple[np.ndarray, ...]:
+        first, last = blocks[index]
+        planes = slice(first, last + 2 * reach[0])
+        arrays = wide[:, planes], noise[planes], inside[planes]
+        return tuple(array.contiguous().numpy() for array in arrays)
 
+    shared = reach, list(shifts), shares, strength
     progress.start("non-local means", len(blocks))
-    each(average, blocks, threads)
+    found = crew.each(_average, shared, len(blocks), part, "means")
+    for (first, last), result in zip(blocks, found, strict=True):
+        out[:, first:last] = torch.from_numpy(result["means"]) * mask[first:last]
+        progress.advance()
     progress.finish()
     return out
+
+
+def _average(
+    shared: tuple[list[int], list[tuple[int, int, int]], list[float], float],
+    wide: np.ndarray,
+    noise: np.ndarray,
+    inside: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return the means of a block that comes with what is around it."""
+    reach, shifts, shares, strength = shared
+    both, sigma2, counted = (torch.from_numpy(array) for array in (wide, noise, inside))
+    shape = [n - 2 * r for n, r in zip(noise.shape, reach, strict=True)]
+    total, sums = torch.ones(shape), both[:2][_at(reach, shape)].clone()
+    for shift, share in zip(shifts, shares, strict=True):
+        for sign in (1, -1):
+            move = [sign * k for k in shift]
+            w = _weights(both[2:], sigma2, reach, shape, move, strength)
+            other = _at(reach, shape, move)
+            w *= share * counted[other[1:]]
+            total += w
+            sums += w * both[:2][other]
+    return {"means": (sums / total).numpy()}
 
 
 def _weights(
     g: Tensor,
     noise: Tensor,
     reach: Sequence[int],
-    first: int,
     shape: Sequence[int],
     move: Sequence[int],
     strength: float,
 ) -> Tensor:
     """Return exp(-D / h^2) of a block and a shift."""
-    own = _at(reach, first, shape, halo=1)
-    other = _at(reach, first, shape, move, halo=1)
+    own = _at(reach, shape, halo=1)
+    other = _at(reach, shape, move, halo=1)
     far = (g[own] - g[other]).square_().sum(0)
     far /= noise[own[1:]] + noise[other[1:]]
     for axis, n in enumerate(shape):
@@ -132,18 +153,16 @@ def _weights(
 
 def _at(
     reach: Sequence[int],
-    first: int,
     shape: Sequence[int],
     move: Sequence[int] = (0, 0, 0),
     *,
     halo: int = 0,
 ) -> tuple[slice, ...]:
     """Return where a block of padded arrays lies, all channels of it."""
-    start = (first, 0, 0)
     return (
         slice(None),
         *(
-            slice(s + r + m - halo, s + r + m + n + halo)
-            for s, r, m, n in zip(start, reach, move, shape, strict=True)
+            slice(r + m - halo, r + m + n + halo)
+            for r, m, n in zip(reach, move, shape, strict=True)
         ),
     )

@@ -12,6 +12,7 @@ from betaplus.core.bed_times import BedTimes
 from betaplus.core.errors import UsageError
 from betaplus.core.image import PetImage
 from betaplus.core.settings import make_settings
+from betaplus.engine import Choice, check_engine
 from betaplus.io.bed_times import load_bed_times
 from betaplus.patlak.method import LEARNED, find_method
 from betaplus.patlak.prior_choice import check_anatomy
@@ -19,7 +20,6 @@ from betaplus.patlak.prior_choice import check_anatomy
 __all__ = ["bed_times_option", "check_options", "method_settings", "t_star_option"]
 
 _DRAWING = ("gibbs",)
-_ENGINES = ("threads", "inline")
 
 
 def t_star_option(t_star: float | str) -> float | None:
@@ -95,11 +95,12 @@ def _number(name: str, value: Any) -> float:
 
 def check_options(
     method: str, bundle: Path | None, anatomy: str, engine: str, workers: int | None
-) -> None:
-    """Check options against the method.
+) -> Choice:
+    """Check options against the method; return what blocks run in.
 
     Raises:
         UsageError: If one is unknown, out of range, or of no use to the method.
+        InputError: If the file of a cluster cannot be read.
     """
     check_anatomy(anatomy)
     if method not in LEARNED:
@@ -109,9 +110,4 @@ def check_options(
                     f"{name} with --method {method}, which has no prior",
                     f"expected one of {', '.join(LEARNED)}",
                 )
-    if engine not in _ENGINES:
-        raise UsageError(
-            f"--engine {engine} does not make Patlak maps", f"there are {', '.join(_ENGINES)}"
-        )
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}", "expected 1 or more")
+    return check_engine(engine, workers)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from betaplus.core.crew import Crew
 from betaplus.generative.image_prior import ImagePrior, uptake_level
 from betaplus.generative.volume_denoiser import volume_denoiser
 from betaplus.patlak.noise_map import masked_mean
@@ -23,7 +24,7 @@ _SMOOTH = 12.0  # mm: width of the filter before the level of an image is taken
 _SIMILAR = 1e-3  # voxels that differ by no more are the prior's own
 
 
-def prior_denoiser(prior: ImagePrior | Denoiser, problem: PatlakProblem, threads: int) -> Denoiser:
+def prior_denoiser(prior: ImagePrior | Denoiser, problem: PatlakProblem, crew: Crew) -> Denoiser:
     """Return a prior as a denoiser of maps; one that is a denoiser already as it is.
 
     Voxels outside the prior's range are resampled; only the correction is, so that what lies
@@ -34,11 +35,11 @@ def prior_denoiser(prior: ImagePrior | Denoiser, problem: PatlakProblem, threads
     Args:
         prior: The prior.
         problem: The scan.
-        threads: Tiles computed at a time.
+        crew: Who computes tiles or slices.
     """
     if not isinstance(prior, ImagePrior):
         return prior
-    volumes = volume_denoiser(prior, threads=threads)
+    volumes = volume_denoiser(prior, crew=crew)
     static = problem.least_squares().sum(0).numpy()
     level = 1.0
     if prior.unit == "uptake":

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noises
 from betaplus.patlak.beginning import begin, needed
+from betaplus.patlak.kept import keep_maps, kept_maps
 from betaplus.patlak.prior import Denoiser
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
 from betaplus.patlak.settings_checks import check_count, check_falling, check_range
@@ -54,7 +56,7 @@ class RedDiff:
             coupled: Whether what the data say of Ki and V0 together is used.
         """
 
-        weight: float = 0.5
+        weight: float = 2.8
         first: float = 3.0
         last: float = 0.2
         steps: int = 24
@@ -80,11 +82,12 @@ class RedDiff:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
-        """Return the maps, which depend on the seed a little."""
-        wanted, progress = self.settings, progress or Silent()
+        """Return the maps, which depend on the seed a little. Every step is kept."""
+        wanted, progress, crew = self.settings, progress or Silent(), crew or ThreadCrew(threads)
         start = begin(
-            problem, self.prior, threads, correlated=wanted.correlated, coupled=wanted.coupled
+            problem, self.prior, crew, correlated=wanted.correlated, coupled=wanted.coupled
         )
         data, noise = start.data, start.noise
         precision = torch.tensor(wanted.weight / noise**2).reshape(1, 1, 1, 1)
@@ -92,15 +95,21 @@ class RedDiff:
         u = problem.least_squares() * problem.mask
         mean = torch.zeros_like(u)
         averaged = max(1, wanted.steps // _AVERAGED)
+        (u, mean), done = kept_maps(crew, torch.stack([u, mean]))
+        for _ in range(done):
+            next(noises)
         progress.start("maps", wanted.steps)
-        for n, share in enumerate(np.geomspace(wanted.first, wanted.last, wanted.steps)):
-            sigma = float(share) * noise
+        progress.advance(done)
+        shares = np.geomspace(wanted.first, wanted.last, wanted.steps)
+        for n in range(done, wanted.steps):
+            sigma = float(shares[n]) * noise
             clean = start.denoise(u + sigma * next(noises)[:, 0], sigma)
             # u - (A + R)^-1 (A (u - u-hat) + R (u - clean)) is the solution for clean.
             step = data.solve(clean, precision)
             u = (u + wanted.rate * (step - u)) * problem.mask
             if n >= wanted.steps - averaged:
                 mean += u / averaged
+            keep_maps(crew, torch.stack([u, mean]), n + 1)
             progress.advance()
         progress.finish()
         found = {**start.found, "weight": wanted.weight, "steps": float(wanted.steps)}

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.patlak.noise_map import masked_mean, noise_correlation, noise_map, typical_noise
 from betaplus.patlak.non_local import local_means, shifts_within
@@ -62,6 +63,7 @@ class Gaussian:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random, and nothing comes from outside the mask."""
         fwhm = self.settings.fwhm
@@ -110,6 +112,7 @@ class Nlm:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random, and the result does not depend on the threads."""
         s = self.settings
@@ -123,7 +126,8 @@ class Nlm:
         found["shifts"] = float(2 * len(shifts))
         u = local_means(
             u, guide.features, guide.variance, problem.mask, problem.voxel, shifts,
-            strength=s.strength, width=reach, threads=threads, progress=progress or Silent(),
+            strength=s.strength, width=reach, crew=crew or ThreadCrew(threads),
+            progress=progress or Silent(),
         )  # fmt: skip
         return PatlakMaps(u=u, found=found)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from betaplus.core.bed_times import BedTimes
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.progress import Progress, Silent
@@ -22,6 +23,8 @@ from betaplus.physics.patlak.relative import RelativeInput
 from betaplus.physics.patlak.sums import PatlakSums
 
 __all__ = ["Study", "make_study"]
+
+_SUMS = ("h", "misfit", "noise")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,6 +112,7 @@ def make_study(
     level: float = 1.0,
     start_rule: StartRule | None = None,
     progress: Progress | None = None,
+    crew: Crew | None = None,
 ) -> Study:
     """Return a scan made ready for Patlak methods; the image is read twice and never held whole.
 
@@ -134,12 +138,13 @@ def make_study(
             brain) it must be given.
         start_rule: How t* is chosen.
         progress: What to report to.
+        crew: Keeps what each pass gave; nobody if None.
 
     Raises:
         InputError: If image, blood or bed times cannot be used.
         UsageError: If an option is out of range or t* leaves fewer than 3 frames.
     """
-    progress = progress or Silent()
+    progress, crew = progress or Silent(), crew or ThreadCrew()
     check_image(image)
     assert image.tracer is not None
     times, notes = slice_times(image, bed_times)
@@ -160,17 +165,18 @@ def make_study(
     how = start_rule or StartRule()
     if t_star is not None:
         begin, rule = given_first(scan, t_star)
-        first = survey(image, mask, progress)
+        first = _survey(image, mask, progress, crew)
     else:
         check_starts(scan, how)
-        first = survey(image, mask, progress)
+        first = _survey(image, mask, progress, crew)
         begin, rule, notes = chosen_first(scan, first, how)
         remarks += notes
     progress.note(rule)
     design, weights = scan.design(begin), scan.weights(begin, first.mean)
     reference = design[-1].mean(-1)  # a_L and b_L; of slices with times of their own the mean
     used = np.arange(begin, image.n_frames)
-    sums = _sums(image, used, design / reference[:, None], weights, first, progress)
+    scaled = design / reference[:, None]
+    sums = _sums(image, used, scaled, weights, first, progress, crew)
     problem = _problem(sums, image, first, used.size)
     if per_unit is None:
         missing, suv_from = suv_from, "level"
@@ -238,6 +244,16 @@ def _used_planes(image: PetImage, used: np.ndarray) -> Iterator[tuple[int, int, 
             yield plane, frames.start + skip - begin, part[skip:]
 
 
+def _survey(image: PetImage, mask: np.ndarray | None, progress: Progress, crew: Crew) -> Survey:
+    kept = crew.load("survey")
+    if kept is not None:
+        clean = bool(kept.pop("clean"))
+        return Survey(mask=kept["mask"], voxels=kept["voxels"], sums=kept["sums"], clean=clean)
+    first = survey(image, mask, progress)
+    crew.save("survey", {name: np.asarray(value) for name, value in vars(first).items()})
+    return first
+
+
 def _sums(
     image: PetImage,
     used: np.ndarray,
@@ -245,9 +261,15 @@ def _sums(
     weights: np.ndarray,
     first: Survey,
     progress: Progress,
+    crew: Crew,
 ) -> PatlakSums:
     x, y, z = image.shape[:3]
     sums = PatlakSums(design, weights, (x, y, z))
+    kept = crew.load("sums")
+    if kept is not None:
+        for name in _SUMS:
+            getattr(sums, name).copy_(torch.from_numpy(kept[name]))
+        return sums
     progress.start("sums over frames", z * used.size)
     for plane, _, part in _used_planes(image, used):
         if not first.clean:
@@ -255,6 +277,7 @@ def _sums(
         sums.add(plane, part)
         progress.advance(len(part))
     progress.finish()
+    crew.save("sums", {name: getattr(sums, name).numpy() for name in _SUMS})
     return sums
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.patlak.noise_map import noise_correlation, noise_map
 from betaplus.patlak.problem import PatlakMaps, PatlakProblem
@@ -38,6 +39,7 @@ __all__ = ["Tv"]
 _NEIGHBOURHOOD = 50.0  # [mm], full width at half maximum: s that weights are made of
 _RELAXATION = 1.9  # of the steps; below 2 it converges
 _CHECK = 20  # iterations between looks at the gap
+_KEEP = 100  # iterations between states that are kept for `--resume`
 
 
 class Tv:
@@ -78,13 +80,15 @@ class Tv:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> PatlakMaps:
         """Return the maps; nothing is random, and the result does not depend on the threads."""
         correlation = noise_correlation(problem, noise_map(problem))
         # Weights that follow the uptake draw hot spots to what is around, which weighs more.
         variance = noise_map(problem, fwhm=_NEIGHBOURHOOD, exponent=0.0)
-        solver = _Solver(problem, variance.numpy(), correlation.length, self.settings, threads)
-        gap, iterations = solver.run(progress or Silent())
+        crew = crew or ThreadCrew(threads)
+        solver = _Solver(problem, variance.numpy(), correlation.length, self.settings, crew.threads)
+        gap, iterations = solver.run(progress or Silent(), crew)
         found = {
             "strength": self.settings.strength,
             "noise_voxels": correlation.voxels,
@@ -131,10 +135,14 @@ class _Solver:
         first = problem.least_squares()[:, x, y, z].clamp_min(0.0) * problem.mask[x, y, z]
         self.u[:, 1:-1, 1:-1, 1:-1] = first.numpy() / self.unit
 
-    def run(self, progress: Progress) -> tuple[float, int]:
+    def run(self, progress: Progress, crew: Crew) -> tuple[float, int]:
         """Iterate; return the gap over the least, and the iterations."""
         s = self.settings
-        ahead = self.u.copy()
+        ahead, gap, iteration = self.u.copy(), np.inf, 0
+        kept = crew.load("step")
+        if kept is not None:
+            self.u[:], self.q[:], ahead[:] = kept["u"], kept["q"], kept["ahead"]
+            gap, iteration = float(kept["gap"]), int(kept["iteration"])
         parts = ranges(self.mask.shape[0] - 2, self.threads * 4)
         blocks = [(a + 1, b + 1) for a, b in parts]
         sigma = np.float32(s.step * max(s.strength, 1e-6))
@@ -145,9 +153,9 @@ class _Solver:
         edges: tuple[Any, ...] = (
             self.rows, ahead, self.q, self.mask, self.s2, self.edge, self.step, sigma, s.coupled,
         )  # fmt: skip
-        gap, iteration = np.inf, 0
         progress.start("total variation", s.iterations)
-        while iteration < s.iterations:
+        progress.advance(iteration)
+        while iteration < s.iterations and gap > s.tolerance:
             iteration += 1
             look = iteration % _CHECK == 0 or iteration == s.iterations
             # A step without relaxation ends where the dual function is finite.
@@ -157,8 +165,11 @@ class _Solver:
             progress.advance()
             if look:
                 gap = self.gap(blocks)
-                if gap <= s.tolerance:
-                    break
+            if iteration % _KEEP == 0:
+                state = {"u": self.u, "q": self.q, "ahead": ahead}
+                numbers = {"gap": gap, "iteration": iteration, "done": iteration // _KEEP}
+                arrays = {name: np.asarray(number) for name, number in numbers.items()}
+                crew.save("step", {**state, **arrays})
         progress.finish()
         return gap, iteration
 

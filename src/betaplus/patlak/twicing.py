@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.patlak.kernel_rows import KernelMatrix
 from betaplus.patlak.non_local import shifts_within
 from betaplus.patlak.problem import PatlakProblem
@@ -36,7 +37,7 @@ def twiced(
     alike: float,
     search: float,
     coupled: bool = True,
-    threads: int = 1,
+    crew: Crew | None = None,
 ) -> Tensor:
     """Return maps with what they leave of the data, shape (2, X, Y, Z) float32 [SUV].
 
@@ -46,7 +47,7 @@ def twiced(
         alike: h.
         search: Radius of the window, over the width that suits the noise.
         coupled: Whether voxels are to be alike in both maps; else in the one that is added to.
-        threads: Threads to use; the result does not depend on them.
+        crew: Who computes, and keeps what is finished; one thread here if None.
     """
     guide = make_guide(problem, _GUIDE)
     if guide.matched == 0.0:  # no noise: nothing is left
@@ -55,19 +56,22 @@ def twiced(
     shifts = np.array([(0, 0, 0), *half, *([-a for a in d] for d in half)], np.int64)
     left = (problem.least_squares().to(u) - u) * problem.mask
 
-    def averaged(features: Tensor, values: Tensor) -> Tensor:
+    def averaged(features: Tensor, values: Tensor, kept: str) -> Tensor:
         matrix = KernelMatrix(
             features=features.contiguous().numpy(), variance=guide.variance.numpy(),
             mask=problem.mask.numpy(), shifts=shifts, neighbours=len(shifts), strength=alike,
-            threads=threads,
+            crew=crew or ThreadCrew(),
         )  # fmt: skip
-        return matrix.forward(values.contiguous())
+        return matrix.forward(values.contiguous(), kept)
 
     mean = mean_normal(problem)
     if coupled:
         root = torch.linalg.cholesky(mean).to(u)
-        return u + averaged(torch.einsum("ij,ixyz->jxyz", root, u), left)
+        return u + averaged(torch.einsum("ij,ixyz->jxyz", root, u), left, "twicing")
     own = (2.0 / torch.linalg.inv(mean).diagonal()).sqrt().to(u)  # D is 1 of one map alone as well
     nothing = torch.zeros_like(u[0])
-    added = [averaged(torch.stack([u[i] * own[i], nothing]), left)[i] for i in range(2)]
+    added = [
+        averaged(torch.stack([u[i] * own[i], nothing]), left, f"twicing-{i + 1}")[i]
+        for i in range(2)
+    ]
     return u + torch.stack(added)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import UsageError
+from betaplus.engine import Choice
+from betaplus.patlak.costs import MOST_PIECES
 from betaplus.patlak.options import check_options as check_method
 from betaplus.patlak.options import method_settings, t_star_option
 from betaplus.pipeline.blood import check_plasma_option
@@ -65,12 +67,14 @@ class Options:
     Attributes:
         settings: `Settings` of the method.
         max_memory: [bytes], or None.
-        workers: Threads wanted.
+        workers: Threads or processes wanted.
+        engine: What blocks run in.
     """
 
     settings: Any
     max_memory: int | None
     workers: int
+    engine: Choice
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,15 @@ def check_options(request: PatlakRequest) -> Options:
     t_star_option(request.t_star)
     typed = typed_settings(request.config, request.settings)
     settings = method_settings(request.method, typed, request.samples)
-    check_method(request.method, request.bundle, request.anatomy, request.engine, request.workers)
+    engine = check_method(
+        request.method, request.bundle, request.anatomy, request.engine, request.workers
+    )
     if request.save_draws and request.method != "gibbs":
         raise UsageError(f"--save-draws with --method {request.method}", "expected gibbs")
     check_cpu(request.device, "Patlak maps are made on the CPU")
-    return Options(settings=settings, max_memory=request.memory_limit, workers=request.threads)
+    return Options(
+        settings=settings,
+        max_memory=request.memory_limit,
+        workers=request.threads if engine.here else request.workers or MOST_PIECES,
+        engine=engine,
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Key, MemoryPlan, content_key
+from betaplus.engine import EngineCrew, Key, MemoryPlan, content_key, open_engine
 from betaplus.generative.bundle_config import BundleConfig
 from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.patlak.costs import plan_memory
@@ -20,6 +20,7 @@ from betaplus.patlak.method import LEARNED, UNWEIGHTED
 from betaplus.patlak.prior_choice import choose_prior, prior_configs
 from betaplus.patlak.study import Study
 from betaplus.pipeline.held_notes import HeldNotes
+from betaplus.pipeline.motion_check import check_motion
 from betaplus.pipeline.patlak.inputs import Inputs, load_inputs
 from betaplus.pipeline.patlak.outputs import write_draws, write_maps, write_regions
 from betaplus.pipeline.patlak.regions import region_columns, region_remarks
@@ -103,7 +104,11 @@ def run_patlak(
             return None
         if journal.resumed:
             sweep(names)
-        fit, memory, unusual = _fit(request, options, inputs, watch, progress)
+        with open_engine(request.engine, options.workers, progress) as engine:
+            crew = EngineCrew(engine, options.workers, journal)
+            fit, memory, unusual = _fit(request, options, inputs, crew, watch, progress)
+        with watch.stage("motion"):
+            motion = check_motion(inputs.image)
         with watch.stage("residuals"):
             wls, residual, wls_residual = _compared(fit)
         regions, off = None, []
@@ -111,22 +116,22 @@ def run_patlak(
             with watch.stage("regions"):
                 regions = region_columns(fit, inputs.labels, inputs.names)
             off = region_remarks(regions, fit.method)
-        again = ["a run was stopped here before: maps are made as a whole, so the fit began again"]
         remarks = tuple(
             dict.fromkeys(
                 [
                     *inputs.remarks,
                     *inputs.samples.remarks,
+                    *motion.remarks,
                     *unusual,
                     *fit.remarks,
                     *off,
                     *journal.remarks,
                 ]
-                + again * journal.resumed
             )
         )
-        run = _record(request, inputs, fit, residual, wls_residual, remarks, memory, options)
+        run = _record(request, inputs, fit, residual, wls_residual, remarks, memory, options, crew)
         run |= run_record(names.verb, request.command, request.seed, watch)
+        run["motion"] = motion.record()
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus patlak")
@@ -155,6 +160,7 @@ def _fit(
     request: PatlakRequest,
     options: Options,
     inputs: Inputs,
+    crew: EngineCrew,
     watch: Stopwatch,
     progress: Progress,
 ) -> tuple[PatlakFit, MemoryPlan, list[str]]:
@@ -174,6 +180,7 @@ def _fit(
             weight=request.weight,
             level=request.level,
             progress=held,
+            crew=crew,
         )
         unusual = _check_units(request, inputs, study)
     prior = None
@@ -186,13 +193,14 @@ def _fit(
         )
         held.note(memory.summary.partition(", blocks")[0])
         held.release()
+        crew.limit(memory.workers)
         fit = fit_study(
             study,
             method=request.method,
             settings=options.settings,
             prior=prior,
             seed=request.seed,
-            workers=memory.workers,
+            crew=crew,
             progress=progress,
         )
     return fit, memory, unusual
@@ -227,6 +235,7 @@ def _plan(
         prior,
         options.workers,
         options.max_memory,
+        options.engine,
     )
 
 
@@ -280,6 +289,7 @@ def _record(
     remarks: tuple[str, ...],
     memory: MemoryPlan,
     options: Options,
+    crew: EngineCrew,
 ) -> dict[str, Any]:
     study, image = fit.study, inputs.image
     return {
@@ -305,8 +315,8 @@ def _record(
         "fitted": int(study.problem.mask.sum()),
         "median": _medians(fit),
         "engine": engine_record(request.engine, memory),
-        "blocks_done": 1,
-        "blocks_resumed": 0,
+        "blocks_done": crew.done,
+        "blocks_resumed": crew.resumed,
         "checks": list(remarks),
     }
 
