@@ -13,16 +13,14 @@ from tests.separation.small_study import small_problem
 from betaplus.core.errors import UsageError
 from betaplus.physics.blur import GaussianBlur
 from betaplus.separation.features import (
-    FIT,
     NARROW,
     WIDE,
     condition_count,
     context_count,
     features,
-    known_of,
     reach,
-    relative_noise,
 )
+from betaplus.separation.known import FIT, known_of, relative_noise
 from betaplus.separation.smoothing import smoothed
 from betaplus.separation.tissues import Tissues
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from tests.separation.small_study import small_problem
 
 from betaplus.core.errors import UsageError
 from betaplus.separation.bundle import TrainedSeparation
-from betaplus.separation.features import FIT, condition_count, context_count
+from betaplus.separation.features import condition_count, context_count
 from betaplus.separation.inn import Inn
+from betaplus.separation.known import FIT
 from betaplus.separation.network import SeparationNetwork, SeparationSize
 from betaplus.separation.tissues import Tissues
 
@@ -40,6 +42,22 @@ def test_an_untrained_network_is_the_estimate_from_tissues(delay):
     assert found.x.dtype == torch.float32 and (found.x[:, ~problem.mask] == 0).all()
     seen = torch.as_tensor(problem.seen)
     assert all((found.x[i][..., ~seen[i]] == 0).all() for i in range(2))
+
+
+@pytest.mark.parametrize("settings", [{}, {"kinetics": False}, {"kinetics": True}])
+def test_it_starts_from_what_its_weights_were_trained_with(monkeypatch, settings):
+    seen = []
+
+    def told(problem, fit):
+        seen.append(fit)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("betaplus.separation.inn.known_of", told)
+    bundle = SimpleNamespace(config=SimpleNamespace(settings=settings))
+    method = Inn(None, dataclasses.replace(trained(), bundle=bundle))
+    with pytest.raises(KeyboardInterrupt):
+        method.fit(small_problem()[0])
+    assert seen == [dataclasses.replace(FIT, kinetics=settings.get("kinetics", False))]
 
 
 def test_directions_may_be_turned_any_way():

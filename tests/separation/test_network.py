@@ -49,6 +49,15 @@ def test_the_way_back_is_exact_for_any_size(shape, looks):
 
 
 @torch.no_grad()
+def test_one_without_condition_and_context_is_told_nothing():
+    network = stirred(_network(dimensions=3), 0.1)
+    z, *_ = _items(network.size, (4, 6, 5))
+    told = torch.randn(2, 7, 4, 6, 5), torch.randn(2, 3)
+    assert torch.equal(network.separate(z, *told), network.separate(z))
+    assert torch.equal(network.mix_back(z, *told), network.mix_back(z))
+
+
+@torch.no_grad()
 def test_looks_are_of_each_voxel_and_depend_on_all_images():
     network = stirred(_network(dimensions=3, condition=5, looks=3, widths=(8,)), 0.1)
     z, condition, _ = _items(network.size, (4, 4, 4))

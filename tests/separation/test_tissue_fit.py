@@ -13,7 +13,7 @@ from tests.separation.toy import grey, make_problem
 
 from betaplus.core.errors import UsageError
 from betaplus.separation.linear_estimate import LinearEstimate
-from betaplus.separation.tissue_components import TissueComponents
+from betaplus.separation.tissue_components import TissueComponents, TissueState
 from betaplus.separation.tissue_fit import (
     TissueFit,
     fit_tissues,
@@ -140,6 +140,44 @@ def test_the_person_is_found_to_the_uncertainty_that_is_said():
     assert 0.7 < np.median(np.abs(scores)) / 0.6745 < 1.6
 
 
+def test_voxels_that_depart_together_tell_as_much_as_the_whole_covariance_says():
+    """The posterior of theta with the covariance of all voxels of all regions written out."""
+    estimate, prior, rng = model(seed=5)
+    together, groups, noise = 6, 4, 0.05
+    components = TissueComponents(prior, 2.0)
+    known = TissueState(
+        theta=prior.mean, uncertain=np.zeros_like(prior.between), weights=components.weights
+    )
+    mixture = mixture_of(components, known, estimate)
+    F, n = estimate.response, together * groups
+    theta = prior.mean + 0.3 * rng.normal(size=(R, K))
+    root = np.sqrt(np.einsum("rkk->rk", prior.within))
+    departed = np.repeat(root[:, None] * rng.standard_normal((R, groups, K)), together, axis=1)
+    y = (theta[:, None] + departed) @ F.T + noise * rng.standard_normal((R, n, len(F)))
+    shares = np.zeros((R, n, components.count))
+    for r in range(R):
+        shares[r, :, r] = 1.0
+    precision = np.linalg.inv(prior.between.reshape(R * K, -1))
+    found = step(
+        mixture, components, precision, torch.from_numpy(y.reshape(R * n, -1)),
+        torch.full((R * n,), noise, dtype=torch.float64),
+        torch.from_numpy(shares.reshape(R * n, -1)), 1.0, float(together),
+    )  # fmt: skip
+    system, right = precision.copy(), precision @ prior.mean.reshape(-1)
+    for r in range(R):
+        alike = np.kron(np.eye(groups), np.ones((together, together)))
+        whole = np.kron(alike, F @ prior.within[r] @ F.T) + noise**2 * np.eye(n * len(F))
+        to = np.linalg.solve(whole, np.tile(F, (n, 1)))
+        own = slice(r * K, (r + 1) * K)
+        system[own, own] += np.tile(F, (n, 1)).T @ to
+        right[own] += to.T @ y[r].reshape(-1)
+    covariance = np.linalg.inv(system)
+    np.testing.assert_allclose(
+        found.uncertain.reshape(R * K, -1), covariance, rtol=1e-6, atol=1e-9 * covariance.max()
+    )
+    np.testing.assert_allclose(found.theta.reshape(-1), covariance @ right, rtol=1e-6, atol=1e-8)
+
+
 def test_components_are_what_they_say():
     _, prior, rng = model(seed=4)
     components = TissueComponents(prior, 2.0)
@@ -187,6 +225,8 @@ def test_people_at_large_where_nothing_is_fitted_and_what_is_not_there_left_out(
     assert np.array_equal(again.mean, fitted.mean)
     with pytest.raises(UsageError, match="1 voxel or more"):
         TissueFit(sample=0)
+    with pytest.raises(UsageError, match="0 to 100 mm"):
+        TissueFit(alike=-1.0)
 
 
 def test_voxels_that_share_one_noise():
@@ -201,3 +241,4 @@ def test_voxels_that_share_one_noise():
     square = np.convolve(kernel, kernel)  # correlation of the noise
     assert voxels_alike(wide) == pytest.approx((square.sum() / square.max()) ** 3, rel=0.01)
     assert voxels_alike(dataclasses.replace(problem, noise_fwhm=0.0)) == 1.0
+    assert voxels_alike(dataclasses.replace(wide, noise_fwhm=0.0), 8.0) == voxels_alike(wide)

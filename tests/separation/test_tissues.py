@@ -136,7 +136,7 @@ def test_what_is_refused():
     problem, _ = small_problem()
     with pytest.raises(UsageError, match="no tissues"):
         Tissues().fit(dataclasses.replace(problem, tissues=None))
-    for wrong in ({"neighbours": -1.0}, {"steps": -1}, {"broad": 0.0}):
+    for wrong in ({"neighbours": -1.0}, {"steps": -1}, {"broad": 0.0}, {"alike": 200.0}):
         with pytest.raises(UsageError):
             Tissues.Settings(**wrong)
     with pytest.raises(UsageError, match="fwhm"):

@@ -78,7 +78,7 @@ class TrainedSeparation:
         """
         if self.bundle is None:
             return []
-        from betaplus.separation.features import relative_noise
+        from betaplus.separation.known import relative_noise
 
         known = self.bundle.config.validity
         first, second = (tracer.name for tracer in problem.tracers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
 from betaplus.physics.dual.mixing import Mixing
@@ -56,6 +57,7 @@ class Compartment:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> SeparatedImages:
         """Return the fitted curves of both tracers; nothing is random.
 
@@ -79,6 +81,7 @@ class Compartment:
             variance=seen.noise[problem.mask].numpy() ** 2,
             threads=threads,
             progress=progress,
+            crew=crew,
         )
         cost = fit.cost
         curves = fit.x

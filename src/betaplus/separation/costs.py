@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from betaplus.core.image import PetImage
-from betaplus.engine import MemoryPlan, memory_plan
+from betaplus.engine import Choice, MemoryPlan, memory_plan
 
-__all__ = ["plan_memory"]
+__all__ = ["MOST_PIECES", "plan_memory"]
 
 # Bytes a voxel and frame, all voxels in the mask: the mixture, the pair, and copies of both.
 _PROGRAM = 600 << 20
@@ -41,9 +41,16 @@ _WORKER = {
     "extrapolation": 40 << 20,
 }
 _USUAL_WORKER = 60 << 20
+_SPAWNED = 600 << 20  # a worker process with torch
+_SENT = 200 << 20  # pieces on the way to a worker, and back
+
+MOST_PIECES = 32
+"""Pieces at work at a time on a cluster whose size is not asked for."""
 
 
-def plan_memory(image: PetImage, method: str, workers: int, limit: int | None) -> MemoryPlan:
+def plan_memory(
+    image: PetImage, method: str, workers: int, limit: int | None, engine: Choice | None = None
+) -> MemoryPlan:
     """Return how many threads may be at work, so that a run stays within a limit.
 
     Args:
@@ -51,6 +58,7 @@ def plan_memory(image: PetImage, method: str, workers: int, limit: int | None) -
         method: Name of the method.
         workers: Threads to have at work.
         limit: [bytes], or None.
+        engine: What they run in; threads if None.
 
     Raises:
         UsageError: If one thread does not fit.
@@ -59,4 +67,9 @@ def plan_memory(image: PetImage, method: str, workers: int, limit: int | None) -
     samples = voxels * image.n_frames
     fixed = _PROGRAM + max(_STUDY, _SAMPLE[method]) * samples + _VOXEL[method] * voxels
     piece = _WORKER.get(method, _USUAL_WORKER)
-    return memory_plan(piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed)
+    worker = 0
+    if engine is not None and engine.apart:
+        worker, piece = (_SPAWNED, piece) if engine.here else (_SENT, 0)
+    return memory_plan(
+        piece, workers, workers, limit, microbatch=1, fixed_bytes=fixed, worker_bytes=worker
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
 from betaplus.separation.compartment import shapes_for
@@ -51,6 +52,7 @@ class Extrapolation:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> SeparatedImages:
         """Return the fitted first tracer and what is left for the second; nothing is random.
 
@@ -77,6 +79,7 @@ class Extrapolation:
             variance=seen.noise[problem.mask].numpy() ** 2,
             threads=threads,
             progress=progress,
+            crew=crew,
         )
         both = problem.seen[1]
         d = problem.decay.astype("float32")

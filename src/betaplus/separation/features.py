@@ -24,27 +24,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from betaplus.core.errors import UsageError
 from betaplus.physics.blur import GaussianBlur
+from betaplus.separation.known import LEAST, Known, known_of, moments_of, signal_level
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.problem import SeparationProblem
 from betaplus.separation.smoothing import noise_left
-from betaplus.separation.tissue_fit import TissueFit
-from betaplus.separation.tissue_mixture import Moments, TissueMixture
-from betaplus.separation.tissues import tissue_mixture
 
 __all__ = [
     "NARROW",
     "WIDE",
     "Features",
-    "Known",
     "condition_count",
     "context_count",
     "features",
-    "known_of",
-    "noise_level",
     "reach",
-    "relative_noise",
 ]
 
 NARROW = 5.0
@@ -53,35 +46,14 @@ NARROW = 5.0
 WIDE = 10.0
 """Of that which says what an estimate is about in a place, likewise."""
 
-FIT = TissueFit(steps=5, sample=2500)
-"""How the tissues of the person are found."""
-
 _BOUND = 6.0  # of coefficients, which have an SD of 1
 _HOUR = 3600.0
 _USUAL_DELAY = 1200.0  # s
 _USUAL_WIDTH = 5.0  # mm
 _USUAL_VOXEL = 2.5  # mm
 _USUAL_NOISE = 0.05
-_LEAST = 1e-6
 _THIN = 1e-6
-_SURE = 1e-3  # of the prior: no coefficient is known better
-_SAMPLE = 2000  # voxels that the spread is taken from
 _LEAST_SPREAD = 1e-2  # of the usual posterior SD
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Known:
-    """What is known of a whole scan, and so of any part of it.
-
-    Attributes:
-        mixture: Of the person's tissues.
-        level: `noise_level`.
-        spread: Posterior SD that is usual, shape (K,).
-    """
-
-    mixture: TissueMixture
-    level: float
-    spread: Tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,46 +112,6 @@ def reach(voxel: tuple[float, float, float]) -> tuple[int, int, int]:
     return x + 1, y + 1, z + 1
 
 
-def noise_level(problem: SeparationProblem) -> float:
-    """Return the median SD of the noise of a frame of weight 1, in the mask [scale]."""
-    inside = problem.noise[problem.mask]
-    return float(inside.median()) if len(inside) else 0.0
-
-
-def relative_noise(problem: SeparationProblem) -> float:
-    """Return `noise_level` over the root mean square of the expected mixture.
-
-    Args:
-        problem: With spaces of curves.
-    """
-    if problem.spaces is None:
-        raise UsageError("no spaces of curves", "expected a prior of both tracers")
-    estimate = LinearEstimate(problem.spaces, problem.decay, problem.weights)
-    return noise_level(problem) / _signal(estimate)
-
-
-def known_of(problem: SeparationProblem, fit: TissueFit = FIT) -> Known:
-    """Return what is known of a whole scan.
-
-    Args:
-        problem: With spaces of curves whose directions are `canonical`, and tissues.
-        fit: How the tissues of the person are found.
-
-    Raises:
-        UsageError: If there are no spaces or no tissues.
-    """
-    mixture = tissue_mixture(problem, fit)
-    level = max(noise_level(problem), _LEAST * _signal(mixture.estimate))
-    held = problem.mask.flatten().nonzero()[:, 0]
-    held = held[:: max(len(held) // _SAMPLE, 1)]
-    white = mixture.estimate.whitened(problem.mixture.flatten(0, 2)[held].double()).float()
-    noise = problem.noise.flatten()[held].clamp_min(_LEAST * level)
-    variance = _moments(mixture, white, noise)[0].variance
-    assert variance is not None
-    spread = variance.mean(0).sqrt() if len(held) else torch.ones(variance.shape[1])
-    return Known(mixture=mixture, level=level, spread=spread.clamp_min(_SURE))
-
-
 def features(problem: SeparationProblem, *, known: Known | None = None) -> Features:
     """Return what the network is shown of a scan, or of a part of one.
 
@@ -194,12 +126,12 @@ def features(problem: SeparationProblem, *, known: Known | None = None) -> Featu
     mixture, level = known.mixture, known.level
     estimate = mixture.estimate
     held = problem.mask.flatten().nonzero()[:, 0]
-    noise = problem.noise.flatten()[held].clamp_min(_LEAST * level)
+    noise = problem.noise.flatten()[held].clamp_min(LEAST * level)
     inside = problem.mixture.flatten(0, 2)[held].double()  # a misfit is a small difference
     white = estimate.whitened(inside)
     misfit = _misfit(estimate, inside, white, noise.double()).float()
     white = white.float()
-    moments, sure = _moments(mixture, white, noise)
+    moments, sure = moments_of(mixture, white, noise)
     assert moments.variance is not None
     spread = known.spread[:, None]
     base = moments.mean.T
@@ -219,19 +151,11 @@ def features(problem: SeparationProblem, *, known: Known | None = None) -> Featu
     return Features(
         base=_volume(base, held, problem),
         condition=_volume(torch.cat(images).clamp(-_BOUND, _BOUND), held, problem),
-        context=_context(known.spread, problem, level, _signal(estimate)),
+        context=_context(known.spread, problem, level, signal_level(estimate)),
         center=_volume(base - spread * away, held, problem),
         spread=known.spread[:, None, None, None],
         known=known,
     )
-
-
-def _moments(mixture: TissueMixture, white: Tensor, noise: Tensor) -> tuple[Moments, Tensor]:
-    """Return the posterior of coefficients, and the probability of the likeliest tissue, (N,)."""
-    shares, _ = mixture.responsibilities(white, noise)
-    spread = torch.eye(mixture.mean.shape[1])
-    moments = mixture.moments(white, noise, shares, spread=spread)
-    return moments, shares.amax(1) if len(shares) else noise
 
 
 def _wide(images: Tensor, held: Tensor, problem: SeparationProblem) -> Tensor:
@@ -274,18 +198,13 @@ def _misfit(estimate: LinearEstimate, mixture: Tensor, white: Tensor, noise: Ten
     variance = noise.square()[:, None]
     kept = (variance / (s + variance)).square()  # of the square of each component
     left = (total - (white.square() * (1.0 - kept)).sum(1)).clamp_min(0.0) / len(root)
-    return 0.5 * torch.log(left / noise.square() + _LEAST)
+    return 0.5 * torch.log(left / noise.square() + LEAST)
 
 
 def _volume(values: Tensor, held: Tensor, problem: SeparationProblem) -> Tensor:
     """Return values (C, N) of the voxels `held` as images (C, X, Y, Z), 0 elsewhere."""
     out = values.new_zeros(len(values), problem.mask.numel())
     return out.index_copy_(1, held, values).reshape(-1, *problem.shape)
-
-
-def _signal(estimate: LinearEstimate) -> float:
-    """Return the root mean square of the expected mixture, frames by their weights [scale]."""
-    return max(float(np.sqrt(np.mean((estimate.root * estimate.mean) ** 2))), 1e-30)
 
 
 def _context(spread: Tensor, problem: SeparationProblem, noise: float, signal: float) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.errors import UsageError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputFunction
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.units import activity_factor
-from betaplus.engine import default_workers
+from betaplus.engine import EngineCrew, open_engine, workers_of
 from betaplus.separation.bundle import TrainedSeparation, load_separation
-from betaplus.separation.method import LEARNED, SeparationMethod, find_method
+from betaplus.separation.method import IN_PIECES, LEARNED, SeparationMethod, find_method
 from betaplus.separation.options import check_blood, check_options, method_settings
 from betaplus.separation.problem import SeparatedImages
 from betaplus.separation.study import Study, make_study
@@ -150,6 +152,7 @@ def separate(
     arrivals: tuple[float | None, float | None] = (None, None),
     settings: Any = None,
     seed: int = 0,
+    engine: str | Executor = "threads",
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> SeparationFit:
@@ -168,7 +171,9 @@ def separate(
         arrivals: Of each tracer at the tissue after the blood sampler [s].
         settings: Of the method: its `Settings`, a mapping, or None.
         seed: Of draws.
-        workers: Threads; the cores available if None. The result does not depend on them.
+        engine: One of `betaplus.engine.ENGINES`, or an executor of `betaplus.engine.open_engine`.
+        workers: Threads or processes; the cores available if None. The result does not depend on
+            them.
         progress: What to report to.
 
     Raises:
@@ -179,16 +184,17 @@ def separate(
     if method is None:
         method, why = usual_method(parse_tracers(tracers), delay, bundle)
     wanted = method_settings(method, settings, samples)
-    check_options(method, bundle, "threads", workers)
+    check_options(method, bundle, _name(engine), workers)
     check_blood(method, (blood[0] is not None, blood[1] is not None))
     trained = load_separation(method, bundle) if method in LEARNED else None
     study = make_study(
         image, tracers, delay, blood=blood, arrivals=arrivals, mask=mask, progress=progress
     )
-    fit = fit_study(
-        study, method=method, settings=wanted, trained=trained, seed=seed,
-        workers=default_workers() if workers is None else workers, progress=progress,
-    )  # fmt: skip
+    with open_engine(engine, workers, progress) as executor:
+        fit = fit_study(
+            study, method=method, settings=wanted, trained=trained, seed=seed,
+            crew=EngineCrew(executor, workers_of(executor, workers)), progress=progress,
+        )  # fmt: skip
     return dataclasses.replace(fit, remarks=(why, *fit.remarks)) if why else fit
 
 
@@ -200,6 +206,7 @@ def fit_study(
     trained: TrainedSeparation | None = None,
     seed: int = 0,
     workers: int = 1,
+    crew: Crew | None = None,
     progress: Progress | None = None,
 ) -> SeparationFit:
     """Return the images of a study.
@@ -210,13 +217,15 @@ def fit_study(
         settings: Its `Settings`.
         trained: The network, for methods that need one.
         seed: Of draws.
-        workers: Threads.
+        workers: Threads, where nobody else computes.
+        crew: Who computes, and keeps what is finished; so many threads if None.
         progress: What to report to.
 
     Raises:
         InputError: If an injection falls into a frame and the method cannot allow for it.
         UsageError: If the method needs kinetics of tracers that are not known.
     """
+    crew = crew or ThreadCrew(workers)
     if method in _WHOLE_FRAMES:
         study.mixing.require_whole_frames()
     if method in ("tissues", "linear", "inn") and study.problem.spaces is None:
@@ -224,7 +233,10 @@ def fit_study(
     kind = find_method(method)
     made = kind(settings) if trained is None else kind(settings, trained)
     with _one_thread():
-        found = made.fit(study.problem, seed=seed, threads=workers, progress=progress or Silent())
+        found = made.fit(
+            study.problem, seed=seed, threads=crew.threads, progress=progress or Silent(),
+            **({"crew": crew} if method in IN_PIECES else {}),
+        )  # fmt: skip
     remarks = list(study.remarks)
     if trained is not None:
         remarks += trained.remarks(study.problem)
@@ -264,6 +276,11 @@ def _own_fields(image: PetImage, index: int, name: str) -> dict[str, Any]:
     if index == 0 and same:
         return {k: image.metadata[k] for k in _OF_ONE_DOSE if k in image.metadata}
     return {}
+
+
+def _name(engine: str | Executor) -> str:
+    """Return what options are checked with: an executor that is open is of no matter to them."""
+    return engine if isinstance(engine, str) else "threads"
 
 
 @contextlib.contextmanager

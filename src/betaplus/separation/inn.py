@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress, Silent
 from betaplus.generative.tiling import TilePlan, fuse, pad_end, plan_tiles
 from betaplus.separation.bundle import TrainedSeparation
 from betaplus.separation.canonical import canonical_spaces
-from betaplus.separation.features import Known, features, known_of, reach
+from betaplus.separation.features import features, reach
 from betaplus.separation.inn_projection import projected
+from betaplus.separation.known import FIT, Known, known_of
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.network import SeparationNetwork
 from betaplus.separation.problem import SeparatedImages, SeparationProblem
@@ -74,6 +76,7 @@ class Inn:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> SeparatedImages:
         """Return the images; nothing is random.
 
@@ -82,13 +85,14 @@ class Inn:
             seed: Has no effect.
             threads: Tiles at work at a time.
             progress: Told of tiles.
+            crew: Who computes tiles, and keeps those that are finished; so many threads if None.
 
         Raises:
             UsageError: If the problem has no such spaces, or the settings make no tiles.
         """
         spaces = canonical_spaces(problem, (self.size.first, self.size.second))
         turned = dataclasses.replace(problem, spaces=spaces)
-        c = self.coefficients(turned, threads=threads, progress=progress)
+        c = self.coefficients(turned, threads=threads, progress=progress, crew=crew)
         estimate = LinearEstimate(spaces, problem.decay, problem.weights)
         x = torch.zeros((2, *problem.mixture.shape))
         rows = c[:, problem.mask].T
@@ -110,6 +114,7 @@ class Inn:
         *,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> Tensor:
         """Return the coefficients of both tracers, shape (K1 + K2, X, Y, Z) float32.
 
@@ -117,22 +122,22 @@ class Inn:
             problem: With canonical spaces.
             threads: Tiles at work at a time.
             progress: Told of tiles.
+            crew: As for `fit`.
         """
         box = _held(problem.mask)
         part = _part(problem, box)
-        plan, known, told = self._plan(part.shape), known_of(problem), progress or Silent()
+        plan, known, told = self._plan(part.shape), self._known(problem), progress or Silent()
 
-        def compute(index: int) -> Tensor:
-            with torch.no_grad():
-                return self._tile(part, plan, index, known)
+        def cut(index: int) -> tuple[SeparationProblem, tuple[slice, ...]]:
+            own, inner = _cut(part, plan.box(index))
+            return _part(own, (slice(None),) * 3, own_memory=True), inner
 
         def outputs() -> Iterator[tuple[int, Tensor]]:
-            with ThreadPoolExecutor(threads) as pool:
-                for first in range(0, len(plan), threads):
-                    group = range(first, min(first + threads, len(plan)))
-                    for index, output in zip(group, pool.map(compute, group), strict=True):
-                        told.advance()
-                        yield index, output
+            who = crew or ThreadCrew(threads)
+            found = who.each(_tile, (self, plan.size, known), len(plan), cut, "tiles")
+            for index, output in enumerate(found):
+                told.advance()
+                yield index, torch.as_tensor(output["c"])
 
         told.start("tiles", len(plan))
         c = torch.zeros((self.size.first + self.size.second, *problem.shape))
@@ -140,21 +145,39 @@ class Inn:
         told.finish()
         return c
 
-    def _tile(self, problem: SeparationProblem, plan: TilePlan, index: int, known: Known) -> Tensor:
-        box, device = plan.box(index), self.trained.device
-        part, inner = _cut(problem, box)
-        size = (self.size.first + self.size.second, *plan.size)
+    @torch.no_grad()
+    def tile(
+        self,
+        part: SeparationProblem,
+        inner: tuple[slice, ...],
+        size: tuple[int, ...],
+        known: Known,
+    ) -> Tensor:
+        """Return the coefficients of a tile, shape (K1 + K2, *size).
+
+        Args:
+            part: The part of a scan that it depends on.
+            inner: Where in that it is.
+            size: Of tiles.
+            known: What is known of the whole scan.
+        """
+        device = self.trained.device
         if not part.mask[inner].any():
-            return torch.zeros(size)
+            return torch.zeros((self.size.first + self.size.second, *size))
         seen = features(part, known=known)
         at = (slice(None), *inner)
-        u, condition = (pad_end(image[at], plan.size) for image in (seen.start, seen.condition))
+        u, condition = (pad_end(image[at], size) for image in (seen.start, seen.condition))
         with self.trained.cast():
             u = self.network.separate(
                 u[None].to(device), condition[None].to(device), seen.context[None].to(device)
             )
-        center = pad_end(seen.center[at], plan.size)
+        center = pad_end(seen.center[at], size)
         return center + seen.spread * u[0].float().cpu()
+
+    def _known(self, problem: SeparationProblem) -> Known:
+        bundle = self.trained.bundle
+        kinetics = bundle is not None and bool(bundle.config.settings.get("kinetics", False))
+        return known_of(problem, dataclasses.replace(FIT, kinetics=kinetics))
 
     def _plan(self, shape: tuple[int, int, int]) -> TilePlan:
         multiple = 2 ** len(self.size.widths) * self.size.stem // 2
@@ -169,6 +192,15 @@ class Inn:
         return plan_tiles(shape, edges, overlap, multiple)
 
 
+def _tile(
+    shared: tuple[Inn, tuple[int, ...], Known],
+    part: SeparationProblem,
+    inner: tuple[slice, ...],
+) -> dict[str, np.ndarray]:
+    inn, size, known = shared
+    return {"c": inn.tile(part, inner, size, known).numpy()}
+
+
 def _cut(
     problem: SeparationProblem, box: tuple[slice, ...]
 ) -> tuple[SeparationProblem, tuple[slice, ...]]:
@@ -181,13 +213,14 @@ def _cut(
     return _part(problem, tuple(outer)), tuple(inner)
 
 
-def _part(problem: SeparationProblem, box: tuple[slice, ...]) -> SeparationProblem:
-    return dataclasses.replace(
-        problem,
-        mixture=problem.mixture[box],
-        noise=problem.noise[box],
-        mask=problem.mask[box],
-    )
+def _part(
+    problem: SeparationProblem, box: tuple[slice, ...], *, own_memory: bool = False
+) -> SeparationProblem:
+    """Return a part of a scan, in memory of its own where it is to be sent."""
+    arrays = {name: getattr(problem, name)[box] for name in ("mixture", "noise", "mask")}
+    if own_memory:
+        arrays = {name: array.clone() for name, array in arrays.items()}
+    return dataclasses.replace(problem, **arrays)
 
 
 def _held(mask: Tensor) -> tuple[slice, ...]:

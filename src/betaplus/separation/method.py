@@ -11,7 +11,7 @@ from betaplus.core.progress import Progress
 if TYPE_CHECKING:
     from betaplus.separation.problem import SeparatedImages, SeparationProblem
 
-__all__ = ["LEARNED", "METHODS", "NEEDS_BLOOD", "SeparationMethod", "find_method"]
+__all__ = ["IN_PIECES", "LEARNED", "METHODS", "NEEDS_BLOOD", "SeparationMethod", "find_method"]
 
 METHODS = {
     "inn": "betaplus.separation.inn:Inn",
@@ -28,6 +28,9 @@ METHODS = {
 
 LEARNED = ("inn", "inn-published", "ced", "cnn3d")
 """Methods that need a bundle of weights: they are made from settings and a network."""
+
+IN_PIECES = ("inn", "tissues", "compartment", "extrapolation")
+"""Methods whose `fit` takes a `betaplus.core.crew.Crew`; the others are done in threads here."""
 
 NEEDS_BLOOD = ("compartment", "extrapolation")
 """Methods that need the blood of both tracers, or of the first."""

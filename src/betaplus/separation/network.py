@@ -34,10 +34,10 @@ class SeparationSize:
         dimensions: 2 or 3.
         first: Coefficients of the tracer that was injected first, K1.
         second: Of the other, K2.
-        condition: Images that are known beside the coefficients.
+        condition: Images that are known beside the coefficients; 0 has the network look at none.
         looks: Images that these become, voxel by voxel, before the U-Nets see them, whose first
             convolution else is most of the work; 0 leaves them as they are.
-        context: Numbers that are known of a scan.
+        context: Numbers that are known of a scan; likewise.
         couplings: How many; two U-Nets each. One is a residual denoiser in two steps, the first
             tracer and then, seeing it, the second; a density of correlated images wants more.
         widths: Channels of each level of a U-Net.
@@ -123,22 +123,28 @@ class SeparationNetwork(nn.Module):
             condition: Shape (B, condition, X, Y[, Z]), of order 1.
             context: Shape (B, context), of order 1.
         """
-        return self.network(z, self._seen(condition), context)
+        return self.network(z, *self._seen(condition, context))
 
     def separate(
         self, z: Tensor, condition: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
         """Return the coefficients c of the separated tracers from the estimate z."""
-        return self.network(z, self._seen(condition), context)[0]
+        return self.network(z, *self._seen(condition, context))[0]
 
     def mix_back(
         self, c: Tensor, condition: Tensor | None = None, context: Tensor | None = None
     ) -> Tensor:
         """Return the z of which `separate` makes c, under the same condition and context."""
-        return self.network.inverse(c, self._seen(condition), context)
+        return self.network.inverse(c, *self._seen(condition, context))
 
-    def _seen(self, condition: Tensor | None) -> Tensor | None:
-        return condition if self.look is None or condition is None else self.look(condition)
+    def _seen(
+        self, condition: Tensor | None, context: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        if not self.size.condition:
+            condition = None
+        elif self.look is not None and condition is not None:
+            condition = self.look(condition)
+        return condition, context if self.size.context else None
 
 
 class _Look(nn.Module):

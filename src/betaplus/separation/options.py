@@ -9,11 +9,11 @@ from typing import Any
 
 from betaplus.core.errors import UsageError
 from betaplus.core.settings import make_settings
+from betaplus.engine import Choice, check_engine
 from betaplus.separation.method import LEARNED, find_method
 
 __all__ = ["check_blood", "check_options", "method_settings"]
 
-_ENGINES = ("threads", "inline")
 _NEEDED = {"compartment": (True, True), "extrapolation": (True, False)}
 
 
@@ -45,8 +45,8 @@ def method_settings(method: str, values: Mapping[str, Any] | Any, samples: int |
     return make_settings(kind, values)
 
 
-def check_options(method: str, bundle: Path | None, engine: str, workers: int | None) -> None:
-    """Check options against the method.
+def check_options(method: str, bundle: Path | None, engine: str, workers: int | None) -> Choice:
+    """Check options against the method; return what blocks run in.
 
     Raises:
         UsageError: If one is unknown, out of range, or of no use to the method.
@@ -57,12 +57,7 @@ def check_options(method: str, bundle: Path | None, engine: str, workers: int | 
             f"--bundle with --method {method}, which has no network",
             f"expected one of {', '.join(LEARNED)}",
         )
-    if engine not in _ENGINES:
-        raise UsageError(
-            f"--engine {engine} does not separate tracers", f"there are {', '.join(_ENGINES)}"
-        )
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}", "expected 1 or more")
+    return check_engine(engine, workers)
 
 
 def check_blood(method: str, given: tuple[bool, bool]) -> None:

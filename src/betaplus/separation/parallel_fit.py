@@ -11,9 +11,11 @@ al., NeuroImage 1997, for two tracers).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.progress import Progress, Silent
 from betaplus.separation.rate_grid import Shapes
 
@@ -55,6 +57,7 @@ def fit_parallel(
     variance: np.ndarray | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    crew: Crew | None = None,
 ) -> ParallelFit:
     """Return the best parallel model of every voxel.
 
@@ -69,11 +72,9 @@ def fit_parallel(
         variance: s^2, the noise variance of a frame of weight 1, shape (N,); for the prior.
         threads: Parts of the voxels at a time; they do not change the result.
         progress: What to report to.
+        crew: Who fits them, and keeps what is finished; so many threads if None.
     """
-    from betaplus.physics.threads import each
-    from betaplus.separation.parallel_kernels import best_pairs
-
-    progress = progress or Silent()
+    progress, crew = progress or Silent(), crew or ThreadCrew(threads)
     used = np.ones(decay.shape[1], bool) if frames is None else frames
     root = np.where(used, np.sqrt(weights), 0.0)
     first, second = shapes
@@ -106,18 +107,18 @@ def fit_parallel(
         np.ascontiguousarray(blood @ blood.T),
     )
 
-    def fit(start: int) -> None:
-        part = slice(start, min(start + _CHUNK, n))
-        y = mixture[part].astype(np.float64) * root
-        power[part] = np.sum(y * y, 1)
-        best_pairs(
-            y @ tissue_a.T, y @ tissue_b.T, y @ blood.T, *products, dims, coarse, *penalties,
-            spread[part], pair[part], amplitude[part], explained[part],
-        )  # fmt: skip
-        progress.advance(part.stop - part.start)
+    parts = [slice(start, min(start + _CHUNK, n)) for start in range(0, n, _CHUNK)]
+    tables = root, tissue_a, tissue_b, blood, products, dims, coarse, penalties
+
+    def part_of(index: int) -> tuple[np.ndarray, np.ndarray]:
+        return mixture[parts[index]], spread[parts[index]]
 
     progress.start("voxels", n)
-    each(fit, [(start,) for start in range(0, n, _CHUNK)], threads)
+    fits = crew.each(_fit, tables, len(parts), part_of, "voxels")
+    for part, found in zip(parts, fits, strict=True):
+        pair[part], amplitude[part] = found["pair"], found["amplitude"]
+        explained[part], power[part] = found["explained"], found["power"]
+        progress.advance(part.stop - part.start)
     progress.finish()
     volume = np.zeros((2, n))
     volume[:count] = amplitude[:, 2:].T
@@ -142,3 +143,21 @@ def fit_parallel(
         cost=np.maximum(power - explained, 0.0),
         freedom=int(used.sum()) - parameters,
     )
+
+
+def _fit(tables: tuple[Any, ...], mixture: np.ndarray, spread: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the best pairs of some voxels."""
+    from betaplus.separation.parallel_kernels import best_pairs
+
+    root, tissue_a, tissue_b, blood, products, dims, coarse, penalties = tables
+    n = len(mixture)
+    pair, amplitude = np.zeros((n, 2), np.int64), np.zeros((n, 2 + len(blood)))
+    explained = np.zeros(n)
+    y = mixture.astype(np.float64) * root
+    best_pairs(
+        y @ tissue_a.T, y @ tissue_b.T, y @ blood.T, *products, dims, coarse, *penalties,
+        spread, pair, amplitude, explained,
+    )  # fmt: skip
+    return {
+        "pair": pair, "amplitude": amplitude, "explained": explained, "power": np.sum(y * y, 1)
+    }  # fmt: skip

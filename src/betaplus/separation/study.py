@@ -29,7 +29,7 @@ DIRECTIONS = 6
 """Of the spaces of curves, or as many as a tracer has frames."""
 
 _ARRIVALS = (-60.0, 120.0)  # s
-_PEOPLE = 200  # that spaces and tissues are drawn from
+_PEOPLE = 400  # that spaces and tissues are drawn from
 _SEED = 1  # of these people
 _NEGATIVE = 0.02  # of the largest mean of a frame: a mean that far below 0 is no noise
 

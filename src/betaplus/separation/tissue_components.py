@@ -91,10 +91,11 @@ class TissueComponents:
         """
         prior, theta, uncertain = self.prior, state.theta, state.uncertain
         own = prior.within + np.stack([uncertain[r, :, r] for r in range(prior.regions)])
+        both = uncertain if prior.border is None else uncertain + prior.border
         blends, altered = [], []
         for a, b in self.pairs:
             apart = theta[a] - theta[b]
-            across = 0.5 * (uncertain[a, :, b] + uncertain[b, :, a])
+            across = 0.5 * (both[a, :, b] + both[b, :, a])
             blends.append((own[a] + own[b] + across) / 3.0 + np.outer(apart, apart) / 12.0)
         for host, kind in self.altered:
             seen = self._seen(kind)

@@ -11,15 +11,44 @@ import numpy as np
 from betaplus.core.input_function import InputFunction
 from betaplus.physics.dual.mixing import Mixing
 from betaplus.separation.basis import CurveSpace, draw_curves, space_of_curves
-from betaplus.separation.tissue_kinetics import Kinetics, TissueKinetics, draw_tissues
+from betaplus.separation.tissue_kinetics import VB_MOST, Kinetics, TissueKinetics, draw_tissues
 from betaplus.simulation.dual_study.rate_table import RateTable
 from betaplus.simulation.tracers import TracerProfile
 
-__all__ = ["TissueCurves", "curves_of", "tissue_curves"]
+__all__ = ["CurveSource", "TissueCurves", "curves_of", "tissue_curves"]
 
 _END_MARGIN = 1.0  # s
 
 Pair = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CurveSource:
+    """What makes curves of any kinetics, where all people have one blood and one arrival.
+
+    Attributes:
+        kinetics: Of people.
+        tables: Of each tracer, frame means in the frames that it has [Bq/mL].
+        seen: Frames that each tracer has, shape (2, T) bool.
+        factors: Of each tracer, one Bq/mL in the scale.
+    """
+
+    kinetics: TissueKinetics
+    tables: tuple[RateTable, RateTable]
+    seen: np.ndarray
+    factors: tuple[float, float] = (1.0, 1.0)
+
+    def curves(self, tracer: int, values: Kinetics) -> np.ndarray:
+        """Return frame means, 0 before the injection, shape (N, T) [scale].
+
+        Args:
+            tracer: Which.
+            values: K1, k2, k3, k4, VB, each shape (N,).
+        """
+        out = np.zeros((values["K1"].size, self.seen.shape[1]))
+        capped = {**values, "VB": np.minimum(values["VB"], VB_MOST)}
+        out[:, self.seen[tracer]] = self.tables[tracer].frame_means(capped)
+        return out * self.factors[tracer]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +61,7 @@ class TissueCurves:
         voxels: Of each tracer, those of one voxel of every region, likewise.
         altered: Of each tracer, those of altered tissue in every region, likewise.
         hosts: Numbers of the regions in which tissue may be altered.
+        source: What they were made from; None where people differ in more than their kinetics.
     """
 
     names: tuple[str, ...]
@@ -39,6 +69,7 @@ class TissueCurves:
     voxels: Pair
     altered: Pair
     hosts: tuple[int, ...]
+    source: CurveSource | None = None
 
     def scaled(self, factors: tuple[float, float]) -> TissueCurves:
         """Return the curves of each tracer in a unit of which a factor make one of this one."""
@@ -47,11 +78,16 @@ class TissueCurves:
         def times(pair: Pair) -> Pair:
             return pair[0] * one, pair[1] * two
 
+        source = self.source
+        if source is not None:
+            a, b = source.factors
+            source = dataclasses.replace(source, factors=(a * one, b * two))
         return dataclasses.replace(
             self,
             regions=times(self.regions),
             voxels=times(self.voxels),
             altered=times(self.altered),
+            source=source,
         )
 
     def space(
@@ -107,7 +143,11 @@ def tissue_curves(
             profiles[i], mixing, i, blood=blood[i], arrival=arrivals[i], seed=seed, kinetics=values
         )
 
-    return curves_of(drawn, mixing, made)
+    one, two = tables
+    known = None
+    if one is not None and two is not None:
+        known = CurveSource(kinetics=drawn, tables=(one, two), seen=mixing.seen)
+    return dataclasses.replace(curves_of(drawn, mixing, made), source=known)
 
 
 def _table(

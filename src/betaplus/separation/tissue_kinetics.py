@@ -18,7 +18,7 @@ from betaplus.core.seeds import generator
 from betaplus.simulation.subject import PARAMETERS, draw_region_kinetics
 from betaplus.simulation.tracers import TracerProfile
 
-__all__ = ["Kinetics", "TissueKinetics", "draw_tissues"]
+__all__ = ["VB_MOST", "Kinetics", "TissueKinetics", "altered_logs", "draw_tissues", "voxel_logs"]
 
 Kinetics = Mapping[str, np.ndarray]
 """K1 [mL/cm3/min], k2, k3, k4 [1/min] and VB by name, each shape (P x R,), person after person."""
@@ -28,7 +28,8 @@ _APART = 1_000_003  # between the people of the first tracer's kinetics and of t
 _WITHIN = {"K1": 0.10, "k2": 0.10, "k3": 0.12, "k4": 0.08, "VB": 0.12}
 """SD of the logarithm of a parameter inside a region; nominal."""
 _FLOW = 0.6  # correlation of both tracers' K1 inside a region; nominal
-_VB_MOST = 0.98
+VB_MOST = 0.98
+"""Largest blood volume of a voxel."""
 _CONTRAST = (
     0.25,
     5.0,
@@ -94,7 +95,7 @@ def draw_tissues(
             p: values[p] * np.exp(w * own[p] - 0.5 * w * w)  # whose mean is the region's
             for p, w in _WITHIN.items()
         }
-        voxels.append({**varied, "VB": np.minimum(varied["VB"], _VB_MOST)})
+        voxels.append({**varied, "VB": np.minimum(varied["VB"], VB_MOST)})
     of = [profiles[0].regions[name].tissue for name in names]
     return TissueKinetics(
         names=names,
@@ -117,3 +118,41 @@ def _altered(values: Kinetics, rng: np.random.Generator) -> Kinetics:
         "k2": np.where(one, values["k2"] / second, values["k2"]),
         "k3": np.where(one, values["k3"], values["k3"] * second),
     }
+
+
+def voxel_logs(drawn: np.ndarray) -> np.ndarray:
+    """Return by how much kinetics of voxels depart from those of their region, in logarithms.
+
+    Args:
+        drawn: Normal numbers, shape (V, 10): what K1 of both tracers share, VB, then K1, k2, k3, k4
+            of each alone.
+
+    Returns:
+        Of K1, k2, k3, k4, VB of each tracer, shape (2, V, 5).
+    """
+    width = np.array([_WITHIN[p] for p in PARAMETERS])
+    out = np.empty((2, len(drawn), len(PARAMETERS)))
+    for i in (0, 1):
+        own = drawn[:, 2 + 4 * i : 6 + 4 * i]
+        out[i, :, :4], out[i, :, 4] = own, drawn[:, 1]
+        out[i, :, 0] = np.sqrt(_FLOW) * drawn[:, 0] + np.sqrt(1.0 - _FLOW) * own[:, 0]
+    return out * width - 0.5 * width**2
+
+
+def altered_logs(phi: np.ndarray, uniform: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return logarithms of the kinetics of altered tissue, shape (2, V, R, 5).
+
+    Args:
+        phi: Of regions, shape (2, R, 5).
+        uniform: Numbers of 0 to 1, shape (V, R): how much the uptake is altered, of both tracers.
+        normal: Normal numbers, shape (2, V, R).
+    """
+    low, high = np.log(_CONTRAST)
+    root = 0.5 * (low + (high - low) * uniform)
+    first, second = root + _APIECE * normal
+    out = np.repeat(phi[:, None], len(uniform), 1)
+    one = np.exp(out[..., 2]) < _ONE_TISSUE
+    out[..., 0] += first
+    out[..., 1] -= np.where(one, second, 0.0)
+    out[..., 2] += np.where(one, 0.0, second)
+    return out

@@ -37,6 +37,8 @@ class TissuePrior:
         lifted: Its covariance, shape (R, K, K).
         hosts: Numbers of the regions in which tissue may be altered.
         first: K1.
+        border: How voxels of two regions vary together at their border, shape (R, K, R, K); None
+            for not at all.
     """
 
     mean: np.ndarray
@@ -46,6 +48,7 @@ class TissuePrior:
     lifted: np.ndarray
     hosts: tuple[int, ...]
     first: int
+    border: np.ndarray | None = None
 
     @property
     def regions(self) -> int:

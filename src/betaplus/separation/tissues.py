@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
 from betaplus.physics.blur import GaussianBlur
@@ -20,7 +21,7 @@ from betaplus.separation.tissue_prior import TissuePrior
 
 __all__ = ["Tissues", "near_weights", "tissue_mixture"]
 
-_CHUNK = 32768  # voxels
+_CHUNK = 8192  # voxels
 _ANYWHERE = 0.02  # of the weight of a component, in voxels whose neighbours have none of it
 _THIN = 1e-6
 
@@ -43,6 +44,10 @@ class Tissues:
             neighbours: How far the tissue of a voxel depends on that of its neighbours, full width
                 at half maximum [mm]; 0 is not at all.
             broad: SD of what is like no tissue, over that of the prior of `linear`.
+            alike: How far voxels of a tissue depart from it together, full width at half maximum
+                [mm].
+            kinetics: Whether the tissues are found by their kinetics, where blood is known
+                (`betaplus.separation.tissue_person`).
         """
 
         fwhm: float = 0.0
@@ -50,6 +55,8 @@ class Tissues:
         sample: int = 4000
         neighbours: float = 0.0
         broad: float = 2.0
+        alike: float = 10.0
+        kinetics: bool = False
 
         def __post_init__(self) -> None:
             if not (np.isfinite(self.neighbours) and 0.0 <= self.neighbours <= 100.0):
@@ -58,7 +65,13 @@ class Tissues:
 
         def of_fit(self) -> TissueFit:
             """Return the settings of the fit."""
-            return TissueFit(steps=self.steps, sample=self.sample, broad=self.broad)
+            return TissueFit(
+                steps=self.steps,
+                sample=self.sample,
+                broad=self.broad,
+                alike=self.alike,
+                kinetics=self.kinetics,
+            )
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or self.Settings()
@@ -70,6 +83,7 @@ class Tissues:
         seed: int = 0,
         threads: int = 1,
         progress: Progress | None = None,
+        crew: Crew | None = None,
     ) -> SeparatedImages:
         """Return the images and their posterior SD; nothing is random.
 
@@ -88,21 +102,38 @@ class Tissues:
         spread = torch.as_tensor(estimate.frame_basis)
         rows = mask.flatten().nonzero()[:, 0]
         flat, levels = scan.mixture.flatten(0, 2), scan.noise.flatten()
-        for first in range(0, len(rows), _CHUNK):
-            part = rows[first : first + _CHUNK]
-            white = estimate.whitened(flat[part].double()).float()
-            noise = levels[part]
-            own = None if log_prior is None else log_prior[first : first + _CHUNK]
-            shares, _ = mixture.responsibilities(white, noise, own)
-            found = mixture.moments(white, noise, shares, spread=spread)
-            assert found.variance is not None
-            sd = found.variance.sqrt()
-            for i, curve in enumerate(estimate.curves(found.mean)):
-                x[i].view(-1, frames)[part] = curve
-                std[i].view(-1, frames)[part] = sd[:, i * frames : (i + 1) * frames]
+        parts = rows.split(_CHUNK)
+
+        def part_of(index: int) -> tuple[Tensor | None, ...]:
+            own = None
+            if log_prior is not None:
+                own = log_prior[index * _CHUNK : (index + 1) * _CHUNK].clone()
+            return flat[parts[index]], levels[parts[index]], own
+
+        who = crew or ThreadCrew(threads)
+        found = who.each(_expected, (mixture, spread), len(parts), part_of, "voxels")
+        for part, result in zip(parts, found, strict=True):
+            for i in range(2):
+                x[i].view(-1, frames)[part] = torch.as_tensor(result["x"][i])
+                std[i].view(-1, frames)[part] = torch.as_tensor(result["std"][i])
         return SeparatedImages(
             x=x, std=std, found={"fwhm": settings.fwhm, "components": float(mixture.count)}
         )
+
+
+def _expected(
+    shared: tuple[TissueMixture, Tensor], mixture: Tensor, noise: Tensor, own: Tensor | None
+) -> dict[str, np.ndarray]:
+    """Return the expected curves of some voxels and their SD, shape (2, N, T) each."""
+    tissues, spread = shared
+    estimate, frames = tissues.estimate, mixture.shape[1]
+    white = estimate.whitened(mixture.double()).float()
+    shares, _ = tissues.responsibilities(white, noise, own)
+    found = tissues.moments(white, noise, shares, spread=spread)
+    assert found.variance is not None
+    sd = found.variance.sqrt().reshape(-1, 2, frames).movedim(1, 0).contiguous()
+    x = torch.stack(list(estimate.curves(found.mean)))
+    return {"x": x.numpy(), "std": sd.numpy()}
 
 
 def tissue_mixture(problem: SeparationProblem, settings: TissueFit | None = None) -> TissueMixture:

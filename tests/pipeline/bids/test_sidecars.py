@@ -213,3 +213,20 @@ def test_placeholders_are_filled_in_lists_and_paths() -> None:
     assert filled("{other} {sub}", entities, "s") == "{other} 01"
     with pytest.raises(InputError, match="has no run-"):
         filled("{run}", entities, "s")
+
+
+def test_a_sidecar_that_leads_out_of_the_data_set_is_refused(tmp_path: Path) -> None:
+    root, private = tmp_path / "data", tmp_path / "private.json"
+    private.write_text('{"TracerName": "secret"}')
+    write(root, "dataset_description.json", Name="x", BIDSVersion="1.10.0")
+    folder = root / "sub-01" / "pet"
+    folder.mkdir(parents=True)
+    inside = root / ".git" / "annex" / "kept"
+    inside.parent.mkdir(parents=True)
+    inside.write_text('{"TracerName": "FDG"}')
+    (folder / "sub-01_pet.json").symlink_to(inside)
+    assert inherited(root, folder, {"sub": "01"}, "pet").values == {"TracerName": "FDG"}
+    (root / "pet.json").symlink_to(private)
+    with pytest.raises(InputError, match=r"pet\.json leads out of the data set") as error:
+        inherited(root, folder, {"sub": "01"}, "pet")
+    assert "secret" not in str(error.value)

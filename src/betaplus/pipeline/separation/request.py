@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import UsageError
+from betaplus.engine import Choice
 from betaplus.pipeline.blood import check_plasma_option
 from betaplus.pipeline.run_names import RunNames
 from betaplus.pipeline.run_request import ImageRequest, check_cpu, check_run
 from betaplus.pipeline.typed_settings import typed_settings
+from betaplus.separation.costs import MOST_PIECES
 from betaplus.separation.options import check_blood, method_settings
 from betaplus.separation.options import check_options as check_method
 from betaplus.separation.study_tracers import StudyTracer, parse_tracers
@@ -63,7 +65,8 @@ class Options:
         why: Why it is that method, where it was not chosen: a sentence, or "".
         settings: `Settings` of the method.
         max_memory: [bytes], or None.
-        workers: Threads wanted.
+        workers: Threads or processes wanted.
+        engine: What blocks run in.
     """
 
     tracers: tuple[StudyTracer, StudyTracer]
@@ -73,6 +76,7 @@ class Options:
     settings: Any
     max_memory: int | None
     workers: int
+    engine: Choice
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def check_options(request: SeparateRequest) -> Options:
     if method is None:
         method, why = usual_method(tracers, request.delay, request.bundle)
     settings = method_settings(method, typed, request.samples)
-    check_method(method, request.bundle, request.engine, request.workers)
+    engine = check_method(method, request.bundle, request.engine, request.workers)
     check_blood(method, (bool(request.blood_a), bool(request.blood_b)))
     check_cpu(request.device, "tracers are separated on the CPU")
     return Options(
@@ -126,7 +130,8 @@ def check_options(request: SeparateRequest) -> Options:
         why=why,
         settings=settings,
         max_memory=request.memory_limit,
-        workers=request.threads,
+        workers=request.threads if engine.here else request.workers or MOST_PIECES,
+        engine=engine,
     )
 
 

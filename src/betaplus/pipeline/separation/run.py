@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Key, MemoryPlan, content_key
+from betaplus.engine import EngineCrew, Key, MemoryPlan, content_key, open_engine
 from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.physics.dual import Separability
 from betaplus.pipeline.held_notes import HeldNotes
+from betaplus.pipeline.motion_check import check_motion
 from betaplus.pipeline.run_record import (
     RESULT_VERSIONS,
     Stopwatch,
@@ -93,7 +94,9 @@ def run_separate(
         trained = None
         if options.method in LEARNED:
             trained = load_separation(options.method, request.bundle)
-        memory = plan_memory(inputs.image, options.method, options.workers, options.max_memory)
+        memory = plan_memory(
+            inputs.image, options.method, options.workers, options.max_memory, options.engine
+        )
     names = Names(Path(request.out), source_stem(request.source))
     paths = _outputs(request, options, names, report is not None)
     with open_journal(request, names, _key(request, options, inputs, trained), paths) as journal:
@@ -101,7 +104,11 @@ def run_separate(
             return None
         if journal.resumed:
             sweep(names)
-        fit = _fit(request, options, inputs, trained, memory, watch, progress)
+        with open_engine(request.engine, memory.workers, progress) as engine:
+            crew = EngineCrew(engine, memory.workers, journal)
+            fit = _fit(request, options, inputs, trained, memory, crew, watch, progress)
+        with watch.stage("motion"):
+            motion = check_motion(inputs.image)
         with watch.stage("checks"):
             check = check_mixing(
                 fit.study, fit.found, fit.method, fit.made,
@@ -109,21 +116,21 @@ def run_separate(
             )  # fmt: skip
             bounds = study_separability(fit.study)
             curves = region_curves(fit, inputs.labels, inputs.names)
-        again = ["a run was stopped here before: images are made as a whole, so it began again"]
         remarks = tuple(
             dict.fromkeys(
                 [
                     *filter(None, [options.why]),
                     *fit.remarks,
                     *_said(inputs),
+                    *motion.remarks,
                     *journal.remarks,
-                    *again * journal.resumed,
                 ]
             )
         )
         warnings = _warnings(fit, check, bounds)
-        run = _record(request, inputs, fit, check, bounds, remarks, warnings, memory, options)
+        run = _record(request, inputs, fit, check, bounds, remarks, warnings, memory, crew)
         run |= run_record(names.verb, request.command, request.seed, watch)
+        run["motion"] = motion.record()
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus separate")
@@ -151,6 +158,7 @@ def _fit(
     inputs: Inputs,
     trained: TrainedSeparation | None,
     memory: MemoryPlan,
+    crew: EngineCrew,
     watch: Stopwatch,
     progress: Progress,
 ) -> SeparationFit:
@@ -173,7 +181,7 @@ def _fit(
             settings=options.settings,
             trained=trained,
             seed=request.seed,
-            workers=memory.workers,
+            crew=crew,
             progress=held,
         )
     held.release()
@@ -229,7 +237,7 @@ def _record(
     remarks: tuple[str, ...],
     warnings: tuple[str, ...],
     memory: MemoryPlan,
-    options: Options,
+    crew: EngineCrew,
 ) -> dict[str, Any]:
     study, problem, image = fit.study, fit.study.problem, inputs.image
     return {
@@ -252,8 +260,8 @@ def _record(
             )
         ],
         "delay_s": problem.delay,
-        "method": options.method,
-        "settings": dataclasses.asdict(options.settings),
+        "method": fit.method,
+        "settings": dataclasses.asdict(fit.settings),
         "found": {name: float(value) for name, value in fit.found.found.items()},
         "network": _network(fit.trained),
         "noise": {
@@ -274,8 +282,8 @@ def _record(
         "voxel_mm": [round(v, 4) for v in image.voxel_size],
         "fitted": int(problem.mask.sum()),
         "engine": engine_record(request.engine, memory),
-        "blocks_done": 1,
-        "blocks_resumed": 0,
+        "blocks_done": max(crew.done, 1),
+        "blocks_resumed": crew.resumed,
         "checks": [*warnings, *remarks],
     }
 

@@ -58,10 +58,14 @@ def test_the_better_learned_method_is_chosen_on_the_tuning_person(tmp_path, filt
     errors = {r["method"]: r["Ki"]["nrmse"] for r in found["rows"] if r["draw"] == 0}
     assert errors["hqs"] <= errors["hqs (defaults)"] + 1e-9
     assert all(gate["verdict"] in ("pass", "short") for gate in found["gates"])
-    # Several beds take the settings that are there.
+    # Several beds are tuned for themselves, and the learned method is the one that was chosen.
     several = passes.benchmark_passes(tmp_path)
     assert several["chosen"] == found["chosen"]
-    assert {row["method"] for row in several["rows"]} == set(found["methods"])
+    judged = {row["method"] for row in several["rows"]}
+    chosen = found["chosen"]["method"]
+    assert judged - {"hqs (defaults)"} == {"wls", "gaussian", chosen}
+    assert {t["method"] for t in several["tuning"]} == {"gaussian", chosen}
+    assert len(list(tmp_path.glob("*/tuning/passes_body_*.json"))) == 2
     assert (tmp_path / "benchmark_patlak_passes.md").is_file()
 
 

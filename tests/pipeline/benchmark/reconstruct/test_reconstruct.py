@@ -12,10 +12,11 @@ from scipy.stats import ttest_rel
 from tests.physics.projector.cases import SMALL
 
 from betaplus.core.grid import ImageGrid
-from betaplus.pipeline.benchmark.reconstruct import bench
-from betaplus.pipeline.benchmark.reconstruct.bench import Plan, plan_of
+from betaplus.pipeline.benchmark.reconstruct import bench, defaults
+from betaplus.pipeline.benchmark.reconstruct.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
 from betaplus.pipeline.benchmark.reconstruct.cases import Case, measures, trials
+from betaplus.pipeline.benchmark.reconstruct.lesions import coarse_balls
 from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
 from betaplus.pipeline.benchmark.reconstruct.table import paired, reconstruct_table
 from betaplus.pipeline.benchmark.shelf import Shelf
@@ -45,15 +46,21 @@ SMALLER = (
 )  # fmt: skip
 
 
-def small_case(size: str, fraction: float, seed: int) -> Case:
+def small_case(size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
     fine = finer(GRID)
     x, y, _z = np.meshgrid(*(fine.axis(i) for i in range(3)), indexing="ij")
     activity = np.where(np.hypot(x, y) < 30.0, 1.0, 0.0).astype(np.float32)
     activity[np.hypot(x - 10.0 + seed % 3, y) < 8.0] = 3.0
+    balls = None
+    if lesions:
+        activity[np.hypot(x + 10.0, y) < 8.0] = 4.0
+        fine_balls = np.where(np.hypot(x + 10.0, y) < 8.0, 1, 0).astype(np.uint8)
+        fine_balls[activity == 1.0] = 255
+        balls = coarse_balls(fine_balls)
     mu = np.where(activity > 0, 0.0096, 0.0).astype(np.float32)
     means = simulate_counts(SMALL, fine, activity, mu, counts=2e6 * fraction, seed=seed)
     truth = average(activity) * np.float32(means.sensitivity)
-    return Case(grid=GRID, truth=truth, mask=truth > 0, means=means, seed=seed)
+    return Case(grid=GRID, truth=truth, mask=truth > 0, means=means, seed=seed, balls=balls)
 
 
 @pytest.fixture
@@ -61,7 +68,7 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(bench, "make_case", small_case)
     monkeypatch.setattr(bench, "SUBSETS", {"small": 5, "full": 6})
     return Plan(candidates=SMALLER, realisations=12, draws=2, seeds=4, judged_on=(0, 1, 2),
-                tuned_on=(10, 11))  # fmt: skip
+                tuned_on=(10, 11), sweep=(0.1, 0.01), lesions=(5,))  # fmt: skip
 
 
 def test_a_candidate_is_tried_with_all_its_settings() -> None:
@@ -133,11 +140,55 @@ def test_methods_are_tuned_and_judged(smaller: Plan, tmp_path: Path) -> None:
         0.0 < result["full"]["rows"]["dds"]["projector"] < result["full"]["rows"]["dds"]["seconds"]
     )
 
+    assert [row["fraction"] for row in result["counts"]] == [0.01, 0.1]
+    for row in result["counts"]:  # the best of its own trials, which are noisier with fewer counts
+        case = small_case("small", row["fraction"], 0)
+        best = min(measures(t.image, case)["NRMSE"] for t in trials(SMALLER[0], case.data(5)))
+        assert row["OSEM"]["NRMSE"] == pytest.approx(best, rel=1e-6)
+    for rows in result["lesions"].values():
+        assert [row["seed"] for row in rows] == [5]
+        assert 20.0 < rows[0]["recovery"] < 120.0 and rows[0]["noise"] > 0.0
+
     text = (tmp_path / "benchmark_reconstruct.md").read_text()
     assert text == reconstruct_table(result)
     assert json.loads((tmp_path / "benchmark_reconstruct.json").read_text()) == result
     for path in reconstruct_figures(tmp_path, result):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_reference_has_the_level_of_its_fraction(smaller: Plan, tmp_path: Path) -> None:
+    head = Bench.at(tmp_path, smaller)
+    truth = small_case("small", 0.01, 1)
+    reference = head.reference("small", 0.01, 1)
+    inside = truth.mask & (truth.truth == np.median(truth.truth[truth.mask]))
+    assert reference[inside].mean() == pytest.approx(truth.truth[inside].mean(), rel=0.05)
+    assert np.array_equal(head.reference("small", 1.0, 1) * np.float32(0.01), reference)
+
+
+def test_time_is_taken_of_both_in_one_run(
+    smaller: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = Candidate(name="published", method="dds-published", tried={})
+    head = Bench.at(tmp_path, dataclasses.replace(smaller, candidates=(*SMALLER, published)))
+    (task,) = (t for t in defaults.default_tasks(head) if t.name == "speed")
+    truth, asked = small_case("small", 0.01, 0).truth, []
+
+    def timed(candidate: Candidate, method: str, data: object, settings: dict) -> tuple:
+        assert candidate.method == "dds" and settings.pop("draws") == 1
+        asked.append((method, settings))
+        share = 0.9 if method == "dds-published" else 0.8 + 0.05 * len(asked)
+        return truth * np.float32(share), 100.0 if method == "dds-published" else len(asked)
+
+    monkeypatch.setattr(defaults, "_timed", timed)
+    task.run()
+    rows = head.shelf.get("speed")["rows"]
+    assert [(row["method"], row["settings"]) for row in rows] == asked
+    assert asked[0] == ("dds-published", {}) and asked[-1] == ("dds", {})
+    assert rows[0]["NRMSE"] == pytest.approx(10.0, rel=1e-4)
+    assert defaults.fastest(rows) == rows[1]  # 10 %, the others less
+    assert not defaults.default_tasks(
+        Bench.at(tmp_path, dataclasses.replace(smaller, candidates=()))
+    )
 
 
 def test_it_goes_on_with_what_is_not_there(

@@ -50,6 +50,7 @@ def test_both_tracers_have_to_hold_at_20_minutes():
 def test_what_was_left_out_is_no_figure():
     rows = [row("inn", 0.1, 0.1), {"method": "ced", "skipped": "no weights"}]
     assert skipped(rows) == {"ced": "no weights"}
+    assert skipped([*rows, row("ced", 0.1, 0.1)]) == {"ced": "no weights (in 1 of 2 scans)"}
     gates = image_gates(images(rows))
     assert {gate.verdict for gate in gates} == {"not measured"}
 

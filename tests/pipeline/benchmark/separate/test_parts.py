@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import json
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from betaplus.cli.main import app
 from betaplus.core.errors import UsageError
+from betaplus.core.frames import FrameTiming
 from betaplus.pipeline.benchmark.separate import bench, run, scoring, tuning
 from betaplus.pipeline.benchmark.separate.bench import Plan, plan_of
 from betaplus.pipeline.benchmark.separate.candidates import CANDIDATES, TUNED
@@ -20,7 +22,8 @@ from betaplus.pipeline.benchmark.separate.crosstalk import benchmark_crosstalk
 from betaplus.pipeline.benchmark.separate.images import benchmark_images
 from betaplus.pipeline.benchmark.separate.mixing import benchmark_mixing
 from betaplus.pipeline.benchmark.separate.networks import Networks
-from betaplus.pipeline.benchmark.separate.real.run import benchmark_real
+from betaplus.pipeline.benchmark.separate.real.run import benchmark_real, mixture_share
+from betaplus.pipeline.benchmark.separate.real.sums import RealSum
 from betaplus.pipeline.benchmark.separate.shifts import benchmark_shifts
 from betaplus.pipeline.benchmark.separate.speed import benchmark_speed
 from betaplus.report.benchmark.separate import separate_report
@@ -185,6 +188,21 @@ def test_real_sums_are_separated(tmp_path, reference_data):
     assert {r["pair"] for r in linear} == {"PBR28+FDG", "MC1+FDG"}
     assert all(max(r["mean"]) < 0.3 for r in linear)
     assert all(r["voxel"][i] >= 0.999 * r["mean"][i] for r in linear for i in (0, 1))
+    assert all(0.02 < r["share"] < 0.98 for r in linear)
+    assert "% of the activity" in (tmp_path / "benchmark_separate_real.md").read_text()
+
+
+def test_the_share_of_the_second_tracer_is_of_its_counts():
+    """Three frames, the first before the second injection: it does not count."""
+    problem = SimpleNamespace(
+        decay=np.array([[1.0, 0.5, 0.5], [0.0, 0.25, 0.2]]),
+        frames=FrameTiming(np.array([0.0, 100.0, 130.0]), np.array([100.0, 30.0, 60.0])),
+        seen=np.array([[True, True, True], [False, True, True]]),
+    )
+    truth = np.array([[7.0, 6.0, 4.0], [9.0, 8.0, 5.0]])
+    one = RealSum(name="", pair="A+B", delay=100.0, problem=problem, truth=truth)
+    first, second = 0.5 * (30.0 * 6.0 + 60.0 * 4.0), 0.25 * 30.0 * 8.0 + 0.2 * 60.0 * 5.0
+    assert mixture_share(one) == pytest.approx(second / (first + second))
 
 
 @pytest.mark.slow

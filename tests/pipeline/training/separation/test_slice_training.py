@@ -148,6 +148,28 @@ def test_simulated_slices_add_up(monkeypatch):
     assert one[:, -1].max() < 0.3 * one.max()  # carbon-11 is gone, and not corrected for
 
 
+def test_slices_that_are_used_again_are_mirrored_together(monkeypatch):
+    from tests.separation.small_study import person
+
+    monkeypatch.setattr(
+        "betaplus.pipeline.training.separation.slices.draw_dual_person", lambda seed: person()
+    )
+    plan = SlicePlan(people=1, field=20, scans=1)
+    source = SimulatedSlices(plan)
+    drawn = [source.draw(2, np.random.default_rng(seed)) for seed in range(8)]
+    again = SimulatedSlices(plan).draw(2, np.random.default_rng(3))
+    assert all(torch.equal(one, other) for one, other in zip(drawn[3], again, strict=True))
+    voxels = [mixture.flatten(2).sort(2).values for mixture, _ in drawn]
+    assert all(torch.equal(one, voxels[0]) for one in voxels)
+    assert len({mixture.numpy().tobytes() for mixture, _ in drawn}) > 3
+    for mixture, pair in drawn:  # one that was mirrored alone would leave more than noise
+        one, two = pair.chunk(2, 1)
+        noise = mixture - one - two
+        assert float(noise.square().mean() / mixture.square().mean()) < 0.1
+    fresh, _ = SimulatedSlices(dataclasses.replace(plan, scans=0)).draw(2, np.random.default_rng(3))
+    assert not torch.equal(fresh, drawn[3][0])
+
+
 @pytest.mark.parametrize("shape", [(13, 20), (5, 4)])
 def test_networks_take_slices_of_any_size(shape):
     torch.manual_seed(0)

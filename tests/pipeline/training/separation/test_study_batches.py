@@ -201,6 +201,12 @@ def test_validation_is_of_people_that_are_not_learned_from():
     assert figures["NRMSE, FDG at 0 min"] > 1.5 * figures["NRMSE, FDG at 20 min"]
 
 
+@pytest.mark.parametrize(("delay", "judged"), [((5.0, 20.0), {10, 20}), ((5.0, 5.0), {5})])
+def test_delays_are_judged_that_are_learned(delay, judged):
+    figures = Validation(dataclasses.replace(PLAN, delay=delay, held=1)).cases
+    assert {case.delay for case in figures} == judged
+
+
 def test_the_noise_of_training_is_known():
     makes = StudyBatches(PLAN)
     low, high = makes.noise_range(3, torch.Generator().manual_seed(0))

@@ -52,7 +52,6 @@ class Candidate:
 
 _WIDTH = Axis(name="fwhm", ratio=2.0**0.5, low=0.7, high=16.0)  # a third of a voxel is none
 _PRIOR = Axis(name="prior", ratio=4.0, low=1e-3, high=20.0)
-_NEAR = Axis(name="neighbours", ratio=2.0, low=1.0, high=16.0)  # 1 mm is none
 _BOTH = {"fwhm": 2.8, "prior": 0.25}
 
 CANDIDATES = {
@@ -62,7 +61,6 @@ CANDIDATES = {
         Candidate(method="compartment", axes=(_WIDTH, _PRIOR), start=_BOTH, rounds=2),
         Candidate(method="extrapolation", axes=(_WIDTH, _PRIOR), start=_BOTH, rounds=2),
         Candidate(method="nmf", axes=(_WIDTH,), start={"fwhm": 2.8}),
-        Candidate(method="tissues", axes=(_NEAR,), start={"neighbours": 4.0}),
     )
 }
 """Name to method."""

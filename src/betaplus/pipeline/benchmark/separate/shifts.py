@@ -92,8 +92,8 @@ def shifts_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_shifts` as Markdown."""
     lines = opening("Shifts", result)
     lines += [
-        f"{result['pair']}, {result['delay']:g} min; {len(result['people'])} heads,"
-        f" {result['draws']} noise draws each. *none* is as in training; each other column differs"
+        f"{result['pair']}, {result['delay']:g} min; {len(result['people'])} heads, noise draws of"
+        f" each: {result['draws']}. *none* is as in training; each other column differs"
         " from it in one thing. Settings are those tuned without a shift.",
         "",
         *skip_lines(result["skipped"]),

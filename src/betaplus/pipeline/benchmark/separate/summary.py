@@ -29,11 +29,15 @@ __all__ = [
 
 
 def skipped(rows: Iterable[Row]) -> dict[str, str]:
-    """Return method to why it was left out somewhere; the first reason."""
+    """Return method to why it was left out somewhere, the first reason, and how often."""
+    held = list(rows)
     found: dict[str, str] = {}
-    for row in rows:
-        if "skipped" in row:
-            found.setdefault(row["method"], row["skipped"])
+    for row in held:
+        if "skipped" in row and row["method"] not in found:
+            own = [one for one in held if one["method"] == row["method"]]
+            out = sum("skipped" in one for one in own)
+            often = "" if out == len(own) else f" (in {out} of {len(own)} scans)"
+            found[row["method"]] = row["skipped"] + often
     return found
 
 

@@ -23,7 +23,7 @@ from betaplus.pipeline.benchmark.wording import grid_name, number, opening
 
 __all__ = ["delay_lines", "images_table"]
 
-_FIGURES = (("nrmse", "{:.3f}"), ("nrmse_time", "{:.3f}"), ("mse", "{:.3g}"), ("psnr", "{:.1f}"),
+_FIGURES = (("nrmse", "{:.4f}"), ("nrmse_time", "{:.4f}"), ("mse", "{:.3g}"), ("psnr", "{:.1f}"),
             ("ssim", "{:.3f}"))  # fmt: skip
 
 
@@ -33,9 +33,9 @@ def images_table(result: Mapping[str, Any]) -> str:
     people = ", ".join(map(str, result["people"]))
     lines = opening("Images of two tracers", result)
     lines += [
-        f"Simulation: boxes of {size} voxels of 2.5 mm of heads {people}, {result['draws']} noise"
-        " draws each; noise as the scan itself shows it, blood of both tracers known. "
-        + _tuning_words(result),
+        f"Simulation: boxes of {size} voxels of 2.5 mm of heads {people}, noise draws of"
+        f" each: {result['draws']}; noise as the scan itself shows it, blood of both tracers known;"
+        " SDs are over draws. " + _tuning_words(result),
         "",
         *skip_lines(result["skipped"]),
         "## What has a target",
@@ -67,7 +67,7 @@ def delay_lines(rows: Sequence[Row], result: Mapping[str, Any], tracer: int) -> 
         own = select(rows, method=method)
         if own:
             cells = [
-                number(mean_of(select(own, delay=delay), tracer, "nrmse"))
+                number(mean_of(select(own, delay=delay), tracer, "nrmse"), "{:.4f}")
                 for delay in result["delays"]
             ]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")

@@ -21,7 +21,7 @@ from betaplus.pipeline.training.separation.studies import (
     true_images,
     with_noise,
 )
-from betaplus.separation.features import relative_noise
+from betaplus.separation.known import relative_noise
 from betaplus.separation.problem import SeparationProblem
 from betaplus.separation.tissue_curves import TissueCurves
 from betaplus.separation.tissue_kinetics import TissueKinetics, draw_tissues

@@ -11,8 +11,10 @@ from torch import Tensor
 from betaplus.pipeline.training.separation.plan import SeparationPlan
 from betaplus.pipeline.training.separation.studies import true_coefficients
 from betaplus.separation.features import Features, features
+from betaplus.separation.known import known_of
 from betaplus.separation.network_loss import frame_metric, mixture_metric
 from betaplus.separation.problem import SeparationProblem
+from betaplus.separation.tissue_fit import TissueFit
 from betaplus.simulation.dual_study import DualStudy
 
 __all__ = ["error_metric", "item_of"]
@@ -31,7 +33,7 @@ def item_of(
         x: True images [scale].
         plan: Says what has a weight.
     """
-    shown = features(problem)
+    shown = features(problem, known=known_of(problem, TissueFit(kinetics=plan.kinetics)))
     truth = true_coefficients(problem, x)
     item = {
         "linear": shown.start,

@@ -46,6 +46,11 @@ class SeparationPlan:
         blocks: Residual blocks of a level.
         clamp: The largest |log scale| of a coupling; 0 for couplings that only add, which change
             what is well known no more than what is not.
+        conditional: Whether the network is told of the scan at all; if not, it sees the
+            coefficients that it starts from and nothing else, and knows one protocol.
+        images: Whether it is shown the condition images; if not, numbers alone.
+        kinetics: Whether it starts from tissues that were found by their kinetics
+            (`betaplus.separation.tissue_fit.TissueFit`).
         edge: Of what is learned from [voxels].
         studies: Scans of a step.
         boxes: Parts of a scan.
@@ -86,6 +91,9 @@ class SeparationPlan:
     widths: tuple[int, ...] = (24, 48)
     blocks: int = 1
     clamp: float = 0.0
+    conditional: bool = True
+    images: bool = True
+    kinetics: bool = False
     edge: int = 40
     studies: int = 4
     boxes: int = 1

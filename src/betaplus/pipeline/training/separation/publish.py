@@ -80,7 +80,7 @@ def write_inn_bundle(
             VOXEL: [min(plan.voxels), max(plan.voxels)],
             NOISE: list(noise),
         },
-        settings={"edge": plan.edge},
+        settings={"edge": plan.edge, "kinetics": plan.kinetics},
         what=_WHAT,
         training_data=_DATA.format(**shown),
         limits=_LIMITS,

@@ -22,6 +22,8 @@ class SlicePlan:
         schedule: Name of the frames.
         level: Range of the noise level (`betaplus.simulation.dual_study.DualProtocol`).
         people: Simulated heads.
+        scans: Different scans in all, which are kept in memory and used again, mirrored by chance;
+            0 draws every one afresh.
         field: Edge of a simulated slice [voxels].
         edge: Of the part of a slice that is learned from [voxels].
         batch: Slices of a step, of one head where they are simulated.
@@ -47,6 +49,7 @@ class SlicePlan:
     schedule: str = "18"
     level: tuple[float, ...] = (2.9, 20.0)
     people: int = 96
+    scans: int = 0
     field: int = 128
     edge: int = 64
     batch: int = 4
@@ -71,7 +74,7 @@ class SlicePlan:
         whole = ("people", "field", "edge", "batch", "blocks", "growth", "width", "steps")
         for name in (*whole, "validate_every", "held", "version"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("delay", "minutes", "warmup", "weight"):
+        for name in ("scans", "delay", "minutes", "warmup", "weight"):
             value = getattr(self, name)
             require(0 <= value < math.inf, name, value, "0 or more")
         for name in ("after", "learning_rate"):

@@ -28,6 +28,7 @@ __all__ = ["FileSlices", "SimulatedSlices", "SliceBatches", "SliceSource", "prot
 
 _KEPT = 128
 _APART = 4  # voxels from slice to slice of a simulated scan: noise is 2 wide
+_FINITE = 7002  # with the number of a scan: its seed, where scans are used again
 _PLACES = 8  # of which the part of a slice with most in it is taken at random, by what it holds
 
 
@@ -53,9 +54,24 @@ class SimulatedSlices:
     ) -> None:
         self.plan, self.first, self.count = plan, first, people or plan.people
         self.people: OrderedDict[int, DualPerson] = OrderedDict()
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return n slices of a head, some voxels apart."""
+        """Return n slices of a head, some voxels apart; of one of the plan's scans, mirrored."""
+        if not self.plan.scans:
+            return self._drawn(n, rng)
+        number = int(rng.integers(self.plan.scans))
+        if number not in self.kept:
+            own = np.random.default_rng((_FINITE, self.first, number))
+            mixture, pair = self._drawn(n, own)
+            scale = common_scale(mixture)  # without it halves could overflow
+            self.kept[number] = (mixture / scale).half(), (pair / scale).half()
+        axes = [axis for axis in (-2, -1) if rng.random() < 0.5]
+        swap = rng.random() < 0.5
+        mixture, pair = (image.flip(axes).float() for image in self.kept[number])
+        return (mixture.mT, pair.mT) if swap else (mixture, pair)
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         plan = self.plan
         person = self._person(self.first + int(rng.integers(self.count)))
         low, high = plan.level
@@ -83,7 +99,7 @@ class SimulatedSlices:
         return self.people[seed]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "people": OrderedDict()}
+        return {**self.__dict__, "people": OrderedDict(), "kept": {}}
 
 
 class FileSlices:

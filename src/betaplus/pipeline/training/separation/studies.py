@@ -11,7 +11,12 @@ from torch import Tensor
 from betaplus.separation.basis import CurveSpace
 from betaplus.separation.canonical import canonical
 from betaplus.separation.problem import SeparationProblem
-from betaplus.separation.tissue_curves import TissueCurves, curves_of, tissue_curves
+from betaplus.separation.tissue_curves import (
+    CurveSource,
+    TissueCurves,
+    curves_of,
+    tissue_curves,
+)
 from betaplus.separation.tissue_kinetics import Kinetics, TissueKinetics, draw_tissues
 from betaplus.simulation.dual_study import DualStudy
 
@@ -97,7 +102,8 @@ def prior_curves(
         # the study's table is of the blood and the arrival that are known
         return study.tables[i].frame_means(values).astype(np.float64)
 
-    return curves_of(kinetics, mixing, made)
+    source = CurveSource(kinetics=kinetics, tables=study.tables, seen=mixing.seen)
+    return dataclasses.replace(curves_of(kinetics, mixing, made), source=source)
 
 
 def with_noise(

@@ -203,15 +203,16 @@ def _network(plan: SeparationPlan) -> Any:
     from betaplus.separation.network import SeparationNetwork, SeparationSize
 
     coefficients = plan.first + plan.second
+    shown = plan.conditional and plan.images
     return SeparationNetwork(
         SeparationSize(
             dimensions=3,
             first=plan.first,
             second=plan.second,
-            condition=condition_count(coefficients),
-            context=context_count(coefficients),
+            condition=condition_count(coefficients) if shown else 0,
+            context=context_count(coefficients) if plan.conditional else 0,
             couplings=plan.couplings,
-            looks=plan.looks,
+            looks=plan.looks if shown else 0,
             widths=plan.widths,
             blocks=plan.blocks,
             clamp=plan.clamp,

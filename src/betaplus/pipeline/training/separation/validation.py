@@ -13,13 +13,15 @@ from betaplus.pipeline.training.separation.batches import person_of
 from betaplus.pipeline.training.separation.plan import SeparationPlan, split_pair
 from betaplus.pipeline.training.separation.studies import study_problem, true_images
 from betaplus.separation.features import Features, features
+from betaplus.separation.known import known_of
 from betaplus.separation.network import SeparationNetwork
+from betaplus.separation.tissue_fit import TissueFit
 from betaplus.simulation.dual_study import FIRST_TUNING, draw_dual_study, dual_protocol
 
 __all__ = ["DELAYS", "Validation"]
 
 DELAYS = (0.0, 10.0, 20.0, 30.0)
-"""Delays that are judged [min]."""
+"""Delays that are judged, those of them that the plan has [min]."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,7 +48,7 @@ class Validation:
         self.cases: list[_Case] = []
         for k in range(plan.held):
             person = person_of(FIRST_TUNING + k, plan)
-            for delay in DELAYS:
+            for delay in _within(plan.delay):
                 protocol = dual_protocol(*self.pair, delay * SECONDS_PER_MINUTE)
                 study = draw_dual_study(person, protocol, item=seed, shape=(plan.edge,) * 3)
                 problem = study_problem(
@@ -57,7 +59,9 @@ class Validation:
                 )
                 case = _Case(
                     delay=delay,
-                    shown=features(problem),
+                    shown=features(
+                        problem, known=known_of(problem, TissueFit(kinetics=plan.kinetics))
+                    ),
                     mask=problem.mask,
                     seen=torch.as_tensor(problem.seen),
                     x=true_images(study, problem),
@@ -91,6 +95,11 @@ class Validation:
                 found.setdefault(f"NRMSE of tissues, {where}", []).append(other)
         figures = {name: sum(values) / len(values) for name, values in found.items()}
         return {"score": sum(ratios) / len(ratios), **figures}
+
+
+def _within(delays: tuple[float, ...]) -> list[float]:
+    low, high = delays
+    return [delay for delay in DELAYS if low <= delay <= high] or [low]
 
 
 def _errors(case: _Case, c: Tensor) -> list[float]:

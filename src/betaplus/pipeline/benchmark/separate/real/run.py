@@ -23,7 +23,7 @@ from betaplus.separation.method import LEARNED, METHODS, find_method
 from betaplus.separation.problem import SeparationProblem
 from betaplus.simulation.dynamic import NOISE_LEVEL
 
-__all__ = ["benchmark_real", "curve_error", "real_table"]
+__all__ = ["benchmark_real", "curve_error", "mixture_share", "real_table"]
 
 DELAYS = (600.0, 1200.0, 1800.0)  # s
 LEVELS = (0.0, NOISE_LEVEL)
@@ -90,6 +90,12 @@ def curve_error(found: np.ndarray, truth: np.ndarray, duration: np.ndarray) -> f
     return math.sqrt(float(np.mean(square)) / float((truth**2) @ duration))
 
 
+def mixture_share(one: RealSum) -> float:
+    """Return how much of the activity is the second tracer's, in frames that hold both."""
+    activity = (one.problem.decay * one.truth * one.problem.frames.duration)[:, one.problem.seen[1]]
+    return float(activity[1].sum() / activity.sum())
+
+
 def real_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_real` as Markdown."""
     lines = opening("Sums of real curves", result)
@@ -107,6 +113,13 @@ def real_table(result: Mapping[str, Any]) -> str:
             noise = "without noise" if not level else f"voxel noise of level {level:g}"
             for i, tracer in enumerate(pair.split("+")):
                 lines += [f"## {pair}, {noise}: {tracer}", ""]
+                shares = [row["share"] for row in select(result["rows"], pair=pair)]
+                least, most = (100.0 * (v if i else 1.0 - v) for v in (min(shares), max(shares)))
+                lines += [
+                    f"{min(least, most):.0f} to {max(least, most):.0f} % of the activity in frames"
+                    " that hold both tracers.",
+                    "",
+                ]
                 lines += [
                     "| method | " + " | ".join(f"{d / 60:g} min" for d in result["delays"]) + " |",
                     "|---" * (len(result["delays"]) + 1) + "|",
@@ -132,6 +145,7 @@ def _row(
 ) -> dict[str, Any]:
     about: dict[str, Any] = {
         "name": one.name, "pair": one.pair, "delay": one.delay, "level": level, "method": method,
+        "share": mixture_share(one),
     }  # fmt: skip
     kind, trained = find_method(method), networks.of(method)
     if method in LEARNED and trained is None:
