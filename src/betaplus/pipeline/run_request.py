@@ -26,6 +26,7 @@ class RunRequest:
         resume: Continue a run that was stopped, or begin again one that is made as a whole.
         overwrite: Replace earlier outputs.
         device: ``auto`` or ``cpu``; where networks may be elsewhere ``cuda`` or ``cuda:N``.
+        dicom: Write images and maps as DICOM too; the source is a DICOM series.
         command: The command line, for the record.
     """
 
@@ -38,6 +39,7 @@ class RunRequest:
     resume: bool = False
     overwrite: bool = False
     device: str = "auto"
+    dicom: bool = False
     command: str = ""
 
 

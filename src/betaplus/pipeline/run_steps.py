@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from betaplus.engine import Journal, Key, work_folder
 from betaplus.io.derivatives import write_json
+from betaplus.pipeline.dicom_files import dicom_paths, write_dicom
 from betaplus.pipeline.run_names import RunNames
 from betaplus.pipeline.run_record import Stopwatch, run_record
 from betaplus.pipeline.run_request import RunRequest
@@ -47,14 +48,17 @@ def open_journal(
         outputs: Every file that will be written, without the record.
 
     Raises:
+        InputError: As `betaplus.pipeline.dicom_files.dicom_paths` does.
         OutputError: As `betaplus.engine.Journal.open` does.
+        UsageError: As `betaplus.pipeline.dicom_files.dicom_paths` does.
     """
+    files = list(outputs)
     return Journal.open(
         work_folder(names.out, names.src, names.verb),
         key,
         resume=request.resume,
         overwrite=request.overwrite,
-        outputs=outputs,
+        outputs=[*files, *dicom_paths(request, files)],
         record=names.record,
     )
 
@@ -75,7 +79,7 @@ def finish(
     watch: Stopwatch,
     report: Callable[[Path, Result], None] | None,
 ) -> Result:
-    """Write the report and then the record, and close the journal.
+    """Write what is wanted as DICOM, the report and then the record, and close the journal.
 
     Args:
         request: What was asked.
@@ -91,6 +95,10 @@ def finish(
         OutputError: If a file cannot be written.
     """
     names = result.names
+    if request.dicom:
+        with watch.stage("dicom"):
+            twins = write_dicom(request, names.verb, result.paths)
+        result = dataclasses.replace(result, paths=(*result.paths, *twins))
     if report is not None:
         with watch.stage("report"):
             report(names.report, result)

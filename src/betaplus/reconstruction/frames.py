@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import UsageError
 from betaplus.core.grid import ImageGrid
 from betaplus.core.progress import Progress, Silent
@@ -93,8 +94,27 @@ class FrameReconstructor:
         image = self._kind(self.settings).run(self._counts(frame), None, progress or Silent())
         return image / self.factor(frame)
 
+    def images(self, frames: Sequence[int], crew: Crew) -> Iterator[np.ndarray]:
+        """Yield the images of frames, each made by one worker; see `frame`.
+
+        Args:
+            frames: Which.
+            crew: The workers.
+        """
+        method = self._kind(self.settings)
+
+        def part(index: int) -> tuple[Data]:
+            return (self._counts(frames[index]).alone(1),)
+
+        for n, found in zip(frames, crew.each(_image, method, len(frames), part), strict=True):
+            yield found["image"] / self.factor(n)
+
     def draws(
-        self, frame: int, progress: Progress | None = None, kept: Kept | None = None
+        self,
+        frame: int,
+        progress: Progress | None = None,
+        kept: Kept | None = None,
+        crew: Crew | None = None,
     ) -> Draws:
         """Return the draws of a frame, in the unit of `frame`.
 
@@ -102,14 +122,16 @@ class FrameReconstructor:
             frame: Which.
             progress: Told of every step.
             kept: Where states are kept, so that it goes on where it was stopped.
+            crew: Workers elsewhere who go on with draws side by side; None keeps to threads here.
         """
         from betaplus.reconstruction.score.draws import one_thread
 
         assert self._score is not None
         threads = self._how["threads"] or available_cores()
-        method = self._kind(
-            self.settings, self._score.inputs(frame, float(self.factor(frame)), threads)
-        )
+        inputs = self._score.inputs(frame, float(self.factor(frame)), threads)
+        if crew is not None:
+            inputs = dataclasses.replace(inputs, threads=1, crew=crew)
+        method = self._kind(self.settings, inputs)
         with one_thread():
             found = method.draws(self._counts(frame), None, progress or Silent(), kept=kept)
         return dataclasses.replace(found, images=found.images / self.factor(frame))
@@ -167,3 +189,7 @@ class FrameReconstructor:
         """Unit of the images: Bq/mL, or None where the data do not tell."""
         known = self.scan.sensitivity is not None and self.scan.frames is not None
         return "Bq/mL" if known else None
+
+
+def _image(method: Any, data: Data) -> dict[str, np.ndarray]:
+    return {"image": method.run(data, None, Silent())}

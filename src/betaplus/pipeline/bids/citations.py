@@ -50,6 +50,23 @@ REFERENCES: Mapping[str, str] = {
     "rdp": "Nuyts et al. A concave prior penalizing relative differences for"
     " maximum-a-posteriori reconstruction in emission tomography. IEEE Trans Nucl Sci 2002,"
     " 49:56-60.",
+    "marquardt": "Marquardt. An algorithm for least-squares estimation of nonlinear parameters. J"
+    " Soc Ind Appl Math 1963, 11:431-441.",
+    "nuts": "Hoffman and Gelman. The No-U-Turn sampler. J Mach Learn Res 2014, 15:1593-1623.",
+    "abc": "Toni et al. Approximate Bayesian computation scheme for parameter inference and model"
+    " selection in dynamical systems. J R Soc Interface 2009, 6:187-202.",
+    "nlm": "Buades, Coll and Morel. A non-local algorithm for image denoising. CVPR 2005.",
+    "tv": "Rudin, Osher and Fatemi. Nonlinear total variation based noise removal algorithms."
+    " Physica D 1992, 60:259-268.",
+    "nnls": "Lawson and Hanson. Solving least squares problems. Prentice-Hall 1974.",
+    "ddim": "Song, Meng and Ermon. Denoising diffusion implicit models. ICLR 2021.",
+    "consistency": "Song et al. Consistency models. ICML 2023.",
+    "nmf": "Lee and Seung. Learning the parts of objects by non-negative matrix factorization."
+    " Nature 1999, 401:788-791.",
+    "dps": "Chung et al. Diffusion posterior sampling for general noisy inverse problems. ICLR"
+    " 2023.",
+    "split-gibbs": "Vono, Dobigeon and Chainais. Split-and-augmented Gibbs sampler: application to"
+    " large-scale inference problems. IEEE Trans Signal Process 2019, 67:1648-1661.",
     "pet-dds": "Webber et al. arXiv 2412.04319, 2024 (PET-DDS).",
 }
 
@@ -73,23 +90,36 @@ OF: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("kinetics", "flow"): ("flows",),
     ("kinetics", "ddpm"): ("ddpm",),
     ("kinetics", "score"): ("score",),
+    ("kinetics", "nlls"): ("marquardt",),
+    ("kinetics", "nuts"): ("nuts",),
+    ("kinetics", "abc"): ("abc",),
     ("kinetics", "patlak"): ("patlak",),
     ("kinetics", "logan"): ("logan",),
     ("kinetics", "mrtm2"): ("mrtm",),
     ("patlak", "hqs"): ("patlak", "patlak-diffusion"),
     ("patlak", "red-diff"): ("patlak", "patlak-diffusion"),
     ("patlak", "gibbs"): ("patlak", "patlak-diffusion"),
+    ("patlak", "nnls"): ("patlak", "nnls"),
+    ("patlak", "nlm"): ("patlak", "nlm"),
+    ("patlak", "tv"): ("patlak", "tv"),
     ("patlak", "kernel"): ("patlak", "kernel"),
-    ("denoise", "ddpm"): ("denoiser",),
+    ("denoise", "nlm"): ("nlm",),
+    ("denoise", "consistency"): ("consistency",),
+    ("denoise", "ddim"): ("ddim",),
+    ("denoise", "ddpm"): ("ddpm", "denoiser"),
     ("separate", "inn"): ("dts-inn",),
     ("separate", "inn-published"): ("dts-inn",),
     ("separate", "compartment"): ("parallel",),
     ("separate", "extrapolation"): ("extrapolation",),
+    ("separate", "nmf"): ("nmf",),
     ("reconstruct", "osem"): ("osem",),
     ("reconstruct", "map-em"): ("map-em",),
     ("reconstruct", "bsrem"): ("bsrem", "rdp"),
     ("reconstruct", "svrg"): ("svrg", "rdp"),
     ("reconstruct", "dds"): ("pet-dds",),
     ("reconstruct", "dds-published"): ("pet-dds",),
+    ("reconstruct", "lisch"): ("pet-dds",),
+    ("reconstruct", "gibbs"): ("split-gibbs",),
+    ("reconstruct", "dps"): ("dps",),
 }
 """Verb and method to what describes it."""

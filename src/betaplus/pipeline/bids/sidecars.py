@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from betaplus.core.errors import InputError
+from betaplus.core.limits import lies_in
 from betaplus.io.jsons import read_json
 from betaplus.pipeline.bids.names import BidsFile, parse_name
 
@@ -60,8 +61,8 @@ def inherited(root: Path, folder: Path, entities: Mapping[str, str], suffix: str
         suffix: Likewise.
 
     Raises:
-        InputError: If a JSON cannot be read, or two of one folder apply and neither has more
-            entities than the other.
+        InputError: If a JSON cannot be read or leads out of the data set, or two of one folder
+            apply and neither has more entities than the other.
     """
     values: dict[str, Any] = {}
     files: list[Path] = []
@@ -69,6 +70,12 @@ def inherited(root: Path, folder: Path, entities: Mapping[str, str], suffix: str
         named = [parse_name(path) for path in sorted(level.glob(f"*{suffix}.json"))]
         here = [f for f in named if f and f.suffix == suffix and f.applies_to(entities)]
         for file in _ordered(here):
+            if not lies_in(file.path, root):
+                raise InputError(
+                    f"{file.path.name} leads out of the data set",
+                    "expected a file in it",
+                    "copy it there",
+                )
             values |= read_json(file.path)
             files.append(file.path)
     return Fields(values, tuple(files))

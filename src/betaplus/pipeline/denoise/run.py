@@ -24,6 +24,7 @@ from betaplus.pipeline.denoise.regions import RegionRow, write_regions
 from betaplus.pipeline.denoise.request import DenoiseRequest, Names, check_options
 from betaplus.pipeline.denoise.views import Views, make_views
 from betaplus.pipeline.frame_files import write_frames
+from betaplus.pipeline.motion_check import check_motion
 from betaplus.pipeline.run_record import (
     RESULT_VERSIONS,
     Stopwatch,
@@ -45,6 +46,7 @@ class DenoiseRun:
 
     Attributes:
         image: The denoised image, as it was written.
+        noisy: The input, in the unit of the image.
         std: SD of draws, likewise; None where there are fewer than two.
         views: Pictures of some frames, in the unit of the input.
         regions: Means of regions, frame by frame; none where none were wanted.
@@ -55,6 +57,7 @@ class DenoiseRun:
     """
 
     image: PetImage
+    noisy: PetImage
     std: PetImage | None
     views: tuple[Views, ...]
     regions: tuple[RegionRow, ...]
@@ -158,10 +161,13 @@ def _run(
         progress.note(inputs.frames.memory.summary)
         with watch.stage("denoise"):
             found = _frames(inputs, journal, progress, _unit(request, inputs.image))
-        remarks = tuple(dict.fromkeys([*found.remarks, *journal.remarks]))
+        with watch.stage("motion"):
+            motion = check_motion(inputs.image)
+        remarks = tuple(dict.fromkeys([*found.remarks, *motion.remarks, *journal.remarks]))
         run = _record(request, inputs, found, remarks, journal, watch)
         like = inputs.image
         like = to_suv(like, inputs.frames.conversion) if request.unit_out == "SUV" else like
+        run["motion"] = motion.record()
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
             write_dataset_description(names.out, "betaplus denoise")
@@ -175,6 +181,7 @@ def _run(
                 write_regions(names.regions, rows, None if model is None else model.conformal.level)
         result = DenoiseRun(
             image=dataclasses.replace(like, data=open_nifti(names.image)),
+            noisy=like,
             std=dataclasses.replace(like, data=open_nifti(names.std)) if drawn else None,
             views=tuple(found.views),
             regions=tuple(rows),

@@ -33,6 +33,7 @@ from betaplus.pipeline.kinetics.inputs import Inputs, load_inputs
 from betaplus.pipeline.kinetics.outputs import Names, write_draws, write_kinpar, write_maps
 from betaplus.pipeline.kinetics.request import KineticsRequest, Options, check_options
 from betaplus.pipeline.kinetics.result import KineticsResult
+from betaplus.pipeline.motion_check import check_motion
 from betaplus.pipeline.run_record import (
     RESULT_VERSIONS,
     Stopwatch,
@@ -174,6 +175,11 @@ def _analyse(
                 request, options, inputs, posterior, table, engine, journal, progress
             )
         remarks += [text for c in (comparison, region_comparison) if c for text in c.remarks]
+    motion = None
+    if isinstance(inputs.data, PetImage):
+        with watch.stage("motion"):
+            motion = check_motion(inputs.data)
+        remarks += motion.remarks
     samples = inputs.blood.samples if inputs.blood else None
     about_blood = samples.remarks if samples else ()
     everything = [*remarks, *inputs.data.remarks, *about_blood, *posterior.remarks]
@@ -186,7 +192,10 @@ def _analyse(
         regions=table,
         region_posterior=table_posterior,
         chosen=_chosen(table),
-        run=_record(request, options, engine, posterior, remarks, watch),
+        run={
+            **_record(request, options, engine, posterior, remarks, watch),
+            "motion": None if motion is None else motion.record(),
+        },
         remarks=tuple(remarks),
         names=names,
         comparison=comparison,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from betaplus.core.progress import Progress
-from betaplus.engine import Journal
+from betaplus.engine import EngineCrew, Journal
 from betaplus.engine.plan import Block
 from betaplus.pipeline.reconstruct.choice import Chosen
 from betaplus.reconstruction.frames import FrameReconstructor
@@ -36,28 +36,42 @@ class Made:
 
 
 def make_frames(
-    frames: FrameReconstructor, chosen: Chosen, journal: Journal, seed: int, progress: Progress
+    frames: FrameReconstructor,
+    chosen: Chosen,
+    journal: Journal,
+    seed: int,
+    progress: Progress,
+    crew: EngineCrew | None = None,
 ) -> Made:
     """Make frame after frame, each with its journal.
 
     Of methods with a score model every step is kept, so that a frame goes on in its middle.
+
+    Args:
+        frames: Makes them.
+        chosen: How.
+        journal: Where frames and steps are kept.
+        seed: Of draws.
+        progress: What to report to.
+        crew: Workers elsewhere: frames side by side, and of methods with a score model the draws of
+            a frame; None makes one after the other here.
     """
+    made = _elsewhere(frames, chosen, journal, seed, progress, crew)
     found: list[dict[str, np.ndarray]] = []
     blocks = resumed = 0
     for n in range(frames.scan.n_frames):
-        part = (slice(n, n + 1),)
-        block = Block(n, part, part, seed)
+        block = _block(n, seed)
         read = journal.load(block)
         arrays = read
         if arrays is None and chosen.score is None:
-            arrays = {"image": frames.frame(n, progress)}
+            arrays = {"image": made[n] if made is not None else frames.frame(n, progress)}
         elif arrays is None:
-            draws = frames.draws(n, progress, _Steps(journal, block))
+            draws = frames.draws(n, progress, _Steps(journal, block), crew)
             arrays = {"image": draws.mean, "steps": np.array(draws.steps)}
             if chosen.samples > 1:
                 arrays |= {"std": draws.sd, "cv": draws.variation}
             resumed += draws.resumed
-        if read is None:
+        if read is None and made is None:
             journal.save(block, arrays)
         steps = int(arrays["steps"]) if "steps" in arrays else 1
         blocks += steps
@@ -72,6 +86,34 @@ def make_frames(
         images=stats["image"], sd=stats.get("std"), variation=stats.get("cv"), blocks=blocks,
         resumed=resumed,
     )  # fmt: skip
+
+
+def _elsewhere(
+    frames: FrameReconstructor,
+    chosen: Chosen,
+    journal: Journal,
+    seed: int,
+    progress: Progress,
+    crew: EngineCrew | None,
+) -> dict[int, np.ndarray] | None:
+    """Return the frames that are missing, made by workers; None where none are to make them."""
+    if crew is None or chosen.score is not None:
+        return None
+    blocks = [_block(n, seed) for n in range(frames.scan.n_frames)]
+    missing = [block.index for block in blocks if journal.load(block) is None]
+    made: dict[int, np.ndarray] = {}
+    progress.start("frames", len(missing))
+    for n, image in zip(missing, frames.images(missing, crew), strict=True):
+        journal.save(blocks[n], {"image": image})
+        made[n] = image
+        progress.advance()
+    progress.finish()
+    return made
+
+
+def _block(frame: int, seed: int) -> Block:
+    part = (slice(frame, frame + 1),)
+    return Block(frame, part, part, seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from betaplus.core.errors import UsageError
 from betaplus.core.scanner import Scanner
 from betaplus.core.scanners import find_scanner
 from betaplus.core.settings import make_settings
+from betaplus.engine import Choice, check_engine
 from betaplus.io.derivatives import bids_label
 from betaplus.io.raw.open_raw import is_list
 from betaplus.pipeline.run_names import RunNames
@@ -52,6 +53,7 @@ class ReconstructRequest(RunRequest):
             the scanner's.
         mask: Image of where activity may be, on any grid, or None.
         list_mode: Whether to reconstruct a list file event by event.
+        engine: What frames, or the draws of a frame, are made in.
     """
 
     method: str | None = None
@@ -73,6 +75,7 @@ class ReconstructRequest(RunRequest):
     psf: float | None = None
     mask: Path | None = None
     list_mode: bool = False
+    engine: str = "threads"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +85,12 @@ class Options:
     Attributes:
         values: Settings of the method, by name.
         scanner: The scanner that was named, or None.
+        engine: What frames or draws are made in.
     """
 
     values: dict[str, Any]
     scanner: Scanner | None
+    engine: Choice
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,7 @@ def check_options(request: ReconstructRequest) -> Options:
         raise UsageError(
             f"--list-mode with {Path(request.source).name}", "expected a list file (.l)"
         )
-    if request.workers is not None and request.workers < 1:
-        raise UsageError(f"--workers {request.workers}", "expected 1 or more")
+    engine = check_engine(request.engine, request.workers)
     if request.like is not None and (request.voxel is not None or request.matrix is not None):
         raise UsageError("--like with --voxel or --matrix", "expected one of the two")
     values = typed_settings(request.config, request.settings)
@@ -142,6 +146,7 @@ def check_options(request: ReconstructRequest) -> Options:
     return Options(
         values=values,
         scanner=None if request.scanner is None else find_scanner(request.scanner),
+        engine=engine,
     )
 
 

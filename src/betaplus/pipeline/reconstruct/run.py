@@ -12,7 +12,14 @@ import numpy as np
 
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress, Silent
-from betaplus.engine import Journal, content_key, default_workers
+from betaplus.engine import (
+    EngineCrew,
+    Journal,
+    content_key,
+    default_workers,
+    open_engine,
+    workers_of,
+)
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_image
 from betaplus.pipeline.reconstruct.choice import Chosen, choose_method
 from betaplus.pipeline.reconstruct.inputs import Inputs, load_inputs
@@ -120,8 +127,14 @@ def run_reconstruct(
             return None
         if journal.resumed:
             sweep(names)
-        with watch.stage("reconstruct"):
-            made = make_frames(frames, chosen, journal, request.seed, progress)
+        with (
+            watch.stage("reconstruct"),
+            open_engine(request.engine, request.workers, progress) as engine,
+        ):
+            crew = None
+            if options.engine.apart:
+                crew = EngineCrew(engine, workers_of(engine, request.workers))
+            made = make_frames(frames, chosen, journal, request.seed, progress, crew)
         result = _result(request, inputs, chosen, frames, made, names, journal, watch)
         result = dataclasses.replace(result, paths=tuple(outputs))
         with watch.stage("write"):
@@ -148,7 +161,7 @@ def _reconstructor(
         settings=dataclasses.asdict(chosen.settings),
         psf=inputs.psf,
         mask=inputs.mask,
-        threads=request.workers,
+        threads=1 if request.engine == "inline" else request.workers,
         events=inputs.events,
         score=chosen.score,
     )
@@ -216,7 +229,7 @@ def _result(
         "mask": file_name(request.mask),
         "unit": image.unit,
         "prompts": counts.tolist(),
-        "workers": request.workers or default_workers(),
+        "engine": {"executor": request.engine, "workers": request.workers or default_workers()},
         "blocks_done": made.blocks,
         "blocks_resumed": made.resumed,
         "checks": list(remarks),

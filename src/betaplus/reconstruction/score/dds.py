@@ -33,6 +33,7 @@ from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem, 
 
 __all__ = ["Dds"]
 
+_DROWNED = 1.2  # times the counts of a voxel: `beta` at most
 _MOST = 4  # times `inner`: data steps after a network call where the likelihood decides
 
 
@@ -54,7 +55,8 @@ class Dds(Diffusion):
             subsets: Subsets.
             weight: w, of the pull to the network's estimate.
             beta: Of the relative difference prior along z, for an image in units of its level: as
-                that of a prior it needs no change with the counts.
+                that of a prior it needs no change with the counts. It is at most 1.2 times the
+                counts of a voxel, which it would drown where they are few.
             gamma: How early that keeps edges.
             first: Noise level at first, in units of the image's level.
             last: At the end, likewise.
@@ -152,7 +154,7 @@ class Dds(Diffusion):
             axial=problem.axial,
             level=problem.level,
             pull=s.weight / (sigma * problem.level) ** 2,
-            beta=s.beta / problem.level,
+            beta=min(s.beta, _DROWNED * problem.counts) / problem.level,
             preconditioner=s.preconditioner,
         )
         if problem.targets is None:

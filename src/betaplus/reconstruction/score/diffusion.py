@@ -62,7 +62,7 @@ class Diffusion(ABC):
         problem = self.prepare(data, start)
         return diffuse(
             self, problem, self.count, self.calls, progress, watch, kept=kept,
-            threads=self.inputs.threads,
+            threads=self.inputs.threads, crew=self.inputs.crew,
         )  # fmt: skip
 
     def run(

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew
 from betaplus.core.progress import Progress
 from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.problem import ScoreProblem
@@ -108,6 +109,7 @@ def diffuse(
     *,
     kept: Kept | None = None,
     threads: int = 1,
+    crew: Crew | None = None,
 ) -> Draws:
     """Run chains, each as if it were the only one; return their draws, chain after chain.
 
@@ -120,7 +122,10 @@ def diffuse(
         watch: Told of the estimates of the first chain.
         kept: Where states and draws are kept.
         threads: Chains at a time; draws do not depend on it.
+        crew: Who makes the steps; threads here if None.
     """
+    if crew is not None:
+        return _elsewhere(sampler, problem, chains, steps, progress, kept, crew)
     at_once, lock = min(max(threads, 1), chains), threading.Lock()
     stop = threading.Event()
     progress.start("diffusion", chains * steps)
@@ -167,6 +172,61 @@ def diffuse(
         steps=chains * steps,
         resumed=sum(resumed for _, resumed in found),
     )
+
+
+def _elsewhere(
+    sampler: Sampler[S],
+    problem: ScoreProblem,
+    chains: int,
+    steps: int,
+    progress: Progress,
+    kept: Kept | None,
+    crew: Crew,
+) -> Draws:
+    """Have workers make the steps of all chains, and keep them here: one of each at a time."""
+    shared = sampler, dataclasses.replace(problem, data=problem.data.alone(1))
+    states: list[S] = []
+    drawn: list[list[np.ndarray]] = []
+    for chain in range(chains):
+        state, images = _found(sampler, chain, kept)
+        states.append(sampler.begin(problem, chain) if state is None else state)
+        drawn.append(images)
+    resumed = sum(state.done for state in states)
+    progress.start("diffusion", chains * steps)
+    progress.advance(resumed)
+    while left := [chain for chain in range(chains) if states[chain].done < steps]:
+        behind = min(states[chain].done for chain in left)
+        left = [chain for chain in left if states[chain].done == behind]
+        given = [(states[chain].arrays(),) for chain in left]
+        found = crew.each(_advance, shared, len(left), given.__getitem__)
+        for chain, result in zip(left, found, strict=True):
+            arrays = dict(result)
+            image = arrays.pop("drawn", None)
+            states[chain] = sampler.state(arrays)
+            if image is not None:
+                drawn[chain].append(image)
+            if kept is not None:
+                number = len(drawn[chain])
+                if image is not None:
+                    kept.save(f"draw{chain}-{number}", {"image": image})
+                kept.save(f"state{chain}", {**arrays, "draws": np.array(number)})
+            progress.advance()
+    progress.finish()
+    return Draws(
+        np.stack([image for images in drawn for image in images]),
+        steps=chains * steps,
+        resumed=resumed,
+    )
+
+
+def _advance(
+    shared: tuple[Sampler[S], ScoreProblem], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return a state after its next step, as arrays, and the draw that it is."""
+    sampler, problem = shared
+    state = sampler.advance(problem, sampler.state(arrays))
+    image = sampler.drawn(problem, state)
+    return {**state.arrays(), **({} if image is None else {"drawn": image})}
 
 
 def _found(sampler: Sampler[S], chain: int, kept: Kept | None) -> tuple[S | None, list[np.ndarray]]:

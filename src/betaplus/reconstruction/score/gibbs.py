@@ -234,8 +234,9 @@ class Gibbs:
         chains = min(s.chains, s.draws)
         turns = s.burn + -(-s.draws // chains) * s.thin
         found = diffuse(
-            self, problem, chains, turns, progress, watch, kept=kept, threads=self.inputs.threads
-        )
+            self, problem, chains, turns, progress, watch, kept=kept,
+            threads=self.inputs.threads, crew=self.inputs.crew,
+        )  # fmt: skip
         return dataclasses.replace(found, images=found.images[: s.draws])
 
     def run(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from betaplus.core.crew import Crew
 from betaplus.core.errors import InputError, UsageError
 from betaplus.core.grid import ImageGrid
 from betaplus.generative.denoiser import Denoised
@@ -40,6 +42,7 @@ class ScoreInputs:
         level: Image value of 1 in the prior's unit; found from the data if None, for priors whose
             unit is ``uptake``.
         threads: Threads beside the data's own; results do not depend on it.
+        crew: Workers elsewhere who go on with draws side by side; None keeps to threads here.
     """
 
     prior: ImagePrior | Denoise
@@ -47,6 +50,11 @@ class ScoreInputs:
     item: int = 0
     level: float | None = None
     threads: int = 1
+    crew: Crew | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to a worker, who has no workers."""
+        return {**self.__dict__, "crew": None}
 
     def __post_init__(self) -> None:
         unit = self.prior.unit if isinstance(self.prior, ImagePrior) else "uptake"

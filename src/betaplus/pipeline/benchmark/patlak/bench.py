@@ -35,6 +35,7 @@ class Plan:
         tuning_draws: On the tuning people.
         methods: Names.
         tuned: Whether settings are looked for; else defaults are taken.
+        protocol: Of the scans, ``dynamic`` or ``passes``.
     """
 
     quick: bool = False
@@ -48,6 +49,7 @@ class Plan:
     tuning_draws: int = 2
     methods: tuple[str, ...] = tuple(METHODS)
     tuned: bool = True
+    protocol: str = "dynamic"
 
     def draws(self, dose: float) -> int:
         """Return the number of noise draws at a dose."""

@@ -1,4 +1,4 @@
-"""Part `passes`: bodies seen in 6 passes over 5 bed positions, with settings tuned for one."""
+"""Part `passes`: bodies seen in 6 passes over 5 bed positions, settings tuned for such scans."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from betaplus.pipeline.benchmark.patlak.scoring import (
     subjects_of,
 )
 from betaplus.pipeline.benchmark.patlak.table import at_dose_lines, region_lines
-from betaplus.pipeline.benchmark.patlak.tuning import chosen_learned, tuning_tasks
+from betaplus.pipeline.benchmark.patlak.tuning import (
+    LEARNED_TUNED,
+    chosen_learned,
+    tuning_items,
+    tuning_tasks,
+)
 from betaplus.pipeline.benchmark.result_files import write_result
 from betaplus.pipeline.benchmark.shelf import work_through
 from betaplus.pipeline.benchmark.wording import opening
@@ -37,8 +42,8 @@ def benchmark_passes(
 ) -> dict[str, Any]:
     """Measure all methods on scans of several beds at 1/10 of the dose.
 
-    Writes ``benchmark_patlak_passes.json`` and ``.md``. Settings are those that `images` tuned for
-    one bed position, in the same folder; what is missing there is tuned first.
+    Writes ``benchmark_patlak_passes.json`` and ``.md``. All are tuned as in `images`, but on a scan
+    of several beds; of the learned methods the one that was chosen there is judged.
 
     Args:
         out: Folder.
@@ -46,15 +51,18 @@ def benchmark_passes(
         progress: What to report to.
     """
     whole = plan_of(quick)
+    chosen = chosen_learned(Bench.at(out, whole))
+    other = {name for name in LEARNED_TUNED if name != chosen["method"]}
     plan = dataclasses.replace(
         whole,
         anatomies=("body",),
         doses=(GATED_DOSE,),
         realisations=min(_DRAWS, whole.realisations),
-        methods=tuple(name for name in whole.methods if name not in DRAWN),
+        methods=tuple(name for name in whole.methods if name not in {*DRAWN, *other}),
+        protocol=PASSES.name,
     )
     bench = Bench.at(out, plan, progress)
-    subjects = subjects_of(plan, PASSES.name)
+    subjects = subjects_of(plan)
     tasks = [*tuning_tasks(bench), *score_tasks(bench, subjects)]
     work_through(bench.shelf, tasks, bench.progress, "tuning and images")
     result: dict[str, Any] = {
@@ -63,7 +71,8 @@ def benchmark_passes(
         "beds": int(PASSES.start.shape[1]),
         "people": [{"name": s.name, "anatomy": s.anatomy, "seed": s.seed} for s in subjects],
         "methods": columns_of(plan),
-        "chosen": chosen_learned(Bench.at(out, whole)),
+        "chosen": chosen,
+        "tuning": tuning_items(bench),
         "reference": {s.name: bench.shelf.get(reference_name(s)) for s in subjects},
         "rows": gather(bench, subjects),
     }
@@ -79,9 +88,9 @@ def passes_table(result: Mapping[str, Any]) -> str:
     lines = opening("Several beds", result)
     lines += [
         f"Simulation: {people}, {result['passes']} passes over {result['beds']} beds at 1/10 of the"
-        " dose, the times of each slice its own. Settings as tuned for one bed. Chosen there:"
-        f" *{result['chosen']['method']}*; the best classical method here is *{name}*. The targets"
-        " are those of one bed, for comparison.",
+        " dose, the times of each slice its own; settings tuned on another body so scanned. Chosen"
+        f" with one bed: *{result['chosen']['method']}*; the best classical method here: *{name}*."
+        " The targets are those of one bed, for comparison.",
         "",
         *gate_lines(image_gates(result)),
         "",

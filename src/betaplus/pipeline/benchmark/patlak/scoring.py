@@ -11,7 +11,7 @@ from betaplus.pipeline.benchmark.patlak.candidates import MOST_DRAWS, TUNED, run
 from betaplus.pipeline.benchmark.patlak.cases import Subject
 from betaplus.pipeline.benchmark.patlak.gates import GATED_DOSE
 from betaplus.pipeline.benchmark.patlak.slices import SHOWN, keep_slice
-from betaplus.pipeline.benchmark.patlak.tuning import LEARNED_TUNED, tuned_settings, tuning_name
+from betaplus.pipeline.benchmark.patlak.tuning import tuned_settings, tuning_name
 from betaplus.pipeline.benchmark.shelf import Task
 from betaplus.pipeline.benchmark.wording import dose_key
 
@@ -28,23 +28,25 @@ __all__ = [
 DEFAULTS = " (defaults)"
 """What the name of a learned method ends in that was not tuned."""
 
+_WITH_DEFAULTS = ("hqs",)  # what the verb does if nothing is said
+
 _DEFAULT_DRAWS = 1  # noise draws a dose that these see at most
 
 
-def subjects_of(plan: Plan, protocol: str = "dynamic") -> list[Subject]:
+def subjects_of(plan: Plan) -> list[Subject]:
     """Return the people that are judged."""
     return [
-        Subject(anatomy=anatomy, number=n, protocol=protocol)
+        Subject(anatomy=anatomy, number=n, protocol=plan.protocol)
         for anatomy in plan.anatomies
         for n in range(plan.people)
     ]
 
 
 def columns_of(plan: Plan) -> list[str]:
-    """Return the names of what is judged: methods, and the learned ones with their defaults."""
+    """Return the names of what is judged: methods, and that of the verb with its defaults."""
     names = list(plan.methods)
     if plan.tuned:
-        names += [name + DEFAULTS for name in LEARNED_TUNED if name in plan.methods]
+        names += [name + DEFAULTS for name in _WITH_DEFAULTS if name in plan.methods]
     return names
 
 
@@ -62,8 +64,6 @@ def reference_name(subject: Subject) -> str:
 def score_tasks(bench: Bench, subjects: list[Subject]) -> list[Task]:
     """Return the tasks that score methods: one for each person and draw, with all doses.
 
-    Settings are those tuned for the protocol ``dynamic``, whatever the protocol of the people.
-
     Args:
         bench: The bench.
         subjects: The people.
@@ -71,7 +71,7 @@ def score_tasks(bench: Bench, subjects: list[Subject]) -> list[Task]:
     plan, tasks = bench.plan, []
     for subject in subjects:
         needs = [
-            tuning_name(subject.anatomy, dose, method)
+            tuning_name(subject.anatomy, dose, method, plan.protocol)
             for dose in plan.doses
             for method in plan.methods
             if plan.tuned and method in TUNED

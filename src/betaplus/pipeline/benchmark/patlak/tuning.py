@@ -37,14 +37,15 @@ QUICK_STEPS = 3
 """Of the learned methods in a quick run."""
 
 
-def tuning_name(anatomy: str, dose: float, method: str) -> str:
-    """Return the name of the item that holds the best settings.
+def tuning_name(anatomy: str, dose: float, method: str, protocol: str = "dynamic") -> str:
+    """Return the name of the item that holds the best settings for a protocol.
 
     Classical methods are tuned at every dose; the settings of learned ones are in units of the
     noise, and those of 1/10 serve all doses.
     """
     at = GATED_DOSE if method in LEARNED_TUNED else dose
-    return f"tuning/{anatomy}_{dose_key(at)}_{method}"
+    scan = "" if protocol == "dynamic" else f"{protocol}_"
+    return f"tuning/{scan}{anatomy}_{dose_key(at)}_{method}"
 
 
 def tuning_tasks(bench: Bench) -> list[Task]:
@@ -52,7 +53,7 @@ def tuning_tasks(bench: Bench) -> list[Task]:
     if not bench.plan.tuned:
         return []
     return [
-        Task(tuning_name(*item), [tuning_name(*item)], partial(_tune, bench, *item))
+        Task(name, [name], partial(_tune, bench, *item))
         for item in [
             (anatomy, dose, method)
             for anatomy in bench.plan.anatomies
@@ -61,12 +62,13 @@ def tuning_tasks(bench: Bench) -> list[Task]:
             if method in bench.plan.methods
             if dose == GATED_DOSE or method not in LEARNED_TUNED
         ]
+        for name in [tuning_name(*item, bench.plan.protocol)]
     ]
 
 
 def tuned_settings(bench: Bench, anatomy: str, dose: float, method: str) -> dict[str, Any]:
     """Return the best settings; none where a method is not tuned."""
-    name = tuning_name(anatomy, dose, method)
+    name = tuning_name(anatomy, dose, method, bench.plan.protocol)
     if bench.plan.quick and method in LEARNED_TUNED:
         return {"steps": QUICK_STEPS}
     if not bench.plan.tuned or method not in TUNED:
@@ -85,7 +87,7 @@ def chosen_learned(bench: Bench) -> dict[str, Any]:
     cells = [
         [bench.shelf.get(item)["score"] for item in items]
         for anatomy in plan.anatomies
-        for items in [[tuning_name(anatomy, GATED_DOSE, name) for name in names]]
+        for items in [[tuning_name(anatomy, GATED_DOSE, name, plan.protocol) for name in names]]
         if plan.tuned and all(bench.shelf.has(item) for item in items)
     ]
     means = dict(zip(names, [sum(x) / len(cells) for x in zip(*cells, strict=True)], strict=False))
@@ -100,7 +102,8 @@ def tuning_items(bench: Bench) -> list[dict[str, Any]]:
 
 
 def _tune(bench: Bench, anatomy: str, dose: float, method: str) -> None:
-    subject = Subject(anatomy=anatomy, number=0, tuning=True)
+    protocol = bench.plan.protocol
+    subject = Subject(anatomy=anatomy, number=0, tuning=True, protocol=protocol)
     about = {"anatomy": anatomy, "dose": dose, "method": method, "seed": subject.seed}
 
     def score(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,8 +117,8 @@ def _tune(bench: Bench, anatomy: str, dose: float, method: str) -> None:
     candidate = CANDIDATES[method]
     priors = candidate.priors.get(anatomy, ())
     tune_item(
-        bench.shelf, tuning_name(anatomy, dose, method), about, score, start_of(candidate),
-        candidate.axes, rounds=candidate.rounds,
+        bench.shelf, tuning_name(anatomy, dose, method, protocol), about, score,
+        start_of(candidate), candidate.axes, rounds=candidate.rounds,
         choices=[{"prior": prior} for prior in priors] or [{}],
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from betaplus.pipeline.benchmark.result_files import read_arrays, write_arrays
 from betaplus.pipeline.benchmark.shelf import Shelf
 from betaplus.pipeline.training.corpus import FIRST_TEST
 from betaplus.reconstruction.data import SinogramData
+from betaplus.reconstruction.osem import Osem
 
 __all__ = ["LOW", "SUBSETS", "Bench", "Plan", "plan_of"]
 
@@ -27,6 +28,9 @@ LOW = 0.01
 """Share of the counts at which most is measured."""
 
 SUBSETS = {"small": 18, "full": 21}
+
+REFERENCE: dict[str, Any] = {"iterations": 4, "filter": 2.0}
+"""OSEM of all counts that images are compared with beside the truth: passes, filter [mm]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class Plan:
     Attributes:
         quick: Whether it is too little to judge by.
         fractions: Shares of the counts.
+        sweep: Shares at which `dds` with its defaults is set against OSEM at its best.
+        lesions: Seeds of heads with hot balls in their white matter.
         tuned_on: Seeds of heads.
         judged_on: Seeds of others.
         draws: Of the counts of each of them, at `LOW`; elsewhere one.
@@ -47,6 +53,8 @@ class Plan:
 
     quick: bool = False
     fractions: tuple[float, ...] = (1.0, LOW)
+    sweep: tuple[float, ...] = (0.001, 0.003, 0.01, 0.1, 1.0)
+    lesions: tuple[int, ...] = (FIRST_TEST + 10, FIRST_TEST + 11, FIRST_TEST + 12)
     tuned_on: tuple[int, ...] = (FIRST_TEST + 100, FIRST_TEST + 101)
     judged_on: tuple[int, ...] = tuple(range(FIRST_TEST, FIRST_TEST + 6))
     draws: int = 5
@@ -71,7 +79,8 @@ def plan_of(quick: bool, full: bool = True) -> Plan:
         return Plan(full=full)
     whole = Plan()
     return Plan(
-        quick=True, fractions=(LOW,), tuned_on=whole.tuned_on[:1], judged_on=whole.judged_on[:1],
+        quick=True, fractions=(LOW,), sweep=(LOW,), lesions=whole.lesions[:1],
+        tuned_on=whole.tuned_on[:1], judged_on=whole.judged_on[:1],
         draws=1, realisations=2, seeds=3, full=False,
         candidates=tuple(quicker(c) for c in CANDIDATES if c.method in QUICK),
     )  # fmt: skip
@@ -98,23 +107,36 @@ class Bench:
         """Return the bench of a folder."""
         return cls(plan, Shelf(out / plan.folder), progress or Silent())
 
-    def case(self, size: str, fraction: float, seed: int) -> Case:
+    def case(self, size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
         """Return a head; the last one is kept."""
-        key = (size, fraction, seed)
-        if self._case[:3] != key:
-            self._case = (*key, make_case(size, fraction, seed))
-        case: Case = self._case[3]
+        key = (size, fraction, seed, lesions)
+        if self._case[:4] != key:
+            self._case = (*key, make_case(size, fraction, seed, lesions=lesions))
+        case: Case = self._case[4]
         return case
 
-    def data(self, size: str, fraction: float, seed: int, draw: int = 0) -> SinogramData:
+    def data(
+        self, size: str, fraction: float, seed: int, draw: int = 0, *, lesions: bool = False
+    ) -> SinogramData:
         """Return a draw of its counts, with its sensitivity; the last one is kept."""
-        key = (size, fraction, seed, draw)
-        if self._data[:4] != key:
-            found = self.case(size, fraction, seed).data(SUBSETS[size], draw)
+        key = (size, fraction, seed, draw, lesions)
+        if self._data[:5] != key:
+            found = self.case(size, fraction, seed, lesions=lesions).data(SUBSETS[size], draw)
             _ = found.sensitivity, found.mask  # shared by all methods
             self._data = (*key, found)
-        data: SinogramData = self._data[4]
+        data: SinogramData = self._data[5]
         return data
+
+    def reference(self, size: str, fraction: float, seed: int) -> np.ndarray:
+        """Return OSEM of all counts of a head, as `REFERENCE` says, at the level of a fraction."""
+        name = f"reference {size} {seed}"
+        found = self.images([name])
+        if not found:
+            whole = make_case(size, 1.0, seed)
+            settings = Osem.Settings(subsets=SUBSETS[size], **REFERENCE)
+            self.keep(name, Osem(settings).run(whole.data(SUBSETS[size]), None, Silent()))
+            found = self.images([name])
+        return found[name] * np.float32(fraction)
 
     def keep(self, name: str, image: np.ndarray) -> None:
         """Keep an image for the figures."""

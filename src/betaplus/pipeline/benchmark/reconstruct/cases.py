@@ -16,6 +16,7 @@ from betaplus.evaluation.images import nrmse, psnr, ssim
 from betaplus.physics.blur import GaussianBlur
 from betaplus.physics.randoms import randoms_from_delayeds
 from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
+from betaplus.pipeline.benchmark.reconstruct.lesions import add_balls, coarse_balls
 from betaplus.reconstruction.data import SinogramData
 from betaplus.reconstruction.method import SCORE_METHODS, find_any
 from betaplus.simulation.raw.acquisition import simulate_counts
@@ -39,6 +40,7 @@ class Case:
         mask: Voxels of the head.
         means: Mean counts.
         seed: Of head, person and counts.
+        balls: Lesions in it, as `lesions.coarse_balls` labels them; None without.
     """
 
     grid: ImageGrid
@@ -46,6 +48,7 @@ class Case:
     mask: np.ndarray
     means: RawCounts
     seed: int
+    balls: np.ndarray | None = None
 
     def data(self, subsets: int, realisation: int = 0) -> SinogramData:
         """Return a draw of the counts; randoms are estimated from its delayeds."""
@@ -61,25 +64,30 @@ class Case:
         return SinogramData(sinogram, self.grid, subsets=subsets, psf=scanner.resolution)
 
 
-def make_case(size: str, fraction: float, seed: int) -> Case:
+def make_case(size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
     """Return the head of a seed at a fraction of the counts.
 
     Args:
         size: ``small`` (teaching scanner) or ``full`` (mMR).
         fraction: Of the counts of a full scan; its randoms share stays.
         seed: Of head, person, efficiencies and counts.
+        lesions: Whether there are hot balls in its white matter.
     """
     plan = make_plan(size=size, seed=seed)
     fine = finer(plan.grid)
     head = make_head(fine, seed)
     activity = draw_subject(plan.profile, plan.frames, seed).image(head, 0)
+    balls = None
+    if lesions:
+        activity, fine_balls = add_balls(head, activity)
+        balls = coarse_balls(fine_balls)
     budget = plan.budget
     total = budget.trues * (1.0 + budget.scatter_over_trues) + budget.randoms
     means = simulate_counts(
         plan.scanner, fine, activity, mu_map(head.labels), counts=fraction * total, seed=seed
     )
     truth = average(activity) * np.float32(means.sensitivity)
-    return Case(grid=plan.grid, truth=truth, mask=truth > 0.0, means=means, seed=seed)
+    return Case(grid=plan.grid, truth=truth, mask=truth > 0.0, means=means, seed=seed, balls=balls)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -18,6 +18,7 @@ import numpy as np
 from betaplus.core.progress import Progress
 from betaplus.pipeline.benchmark.machine import machine_record
 from betaplus.pipeline.benchmark.reconstruct.bench import Bench, Plan, plan_of
+from betaplus.pipeline.benchmark.reconstruct.defaults import default_tasks
 from betaplus.pipeline.benchmark.reconstruct.table import reconstruct_table
 from betaplus.pipeline.benchmark.reconstruct.tasks import all_tasks, chosen, item_name
 from betaplus.pipeline.benchmark.result_files import result_file, write_arrays, write_result
@@ -47,9 +48,10 @@ def benchmark_reconstruct(
 
     Returns:
         ``accuracy`` by fraction of the counts and method: ``settings`` as tuned, ``rows`` of NRMSE,
-        PSNR and SSIM by head and draw of the counts, ``seconds``; ``bias_variance`` by method: rows
-        of what is swept, bias and SD [%]; ``spread`` by method; ``full``: rows of the mMR;
-        ``machine``.
+        PSNR and SSIM by head and draw of the counts, NRMSE against OSEM of all counts, ``seconds``;
+        ``bias_variance`` by method: rows of what is swept, bias and SD [%]; ``spread`` and
+        ``lesions`` by method; ``counts`` and ``speed`` of methods with their defaults; ``full``:
+        rows of the mMR; ``machine``.
     """
     out = Path(out)
     bench = Bench.at(out, plan or plan_of(quick, full), progress)
@@ -66,6 +68,10 @@ def benchmark_reconstruct(
 
 
 _SPREAD = ("mean", "variation")
+
+
+def _share(name: str) -> float:
+    return float(name.partition("/")[2])
 
 
 def _gather(bench: Bench) -> dict[str, Any]:
@@ -99,6 +105,7 @@ def _gather(bench: Bench) -> dict[str, Any]:
         for c in plan.candidates
         if c.method in SCORE_METHODS
     }
+    names = {task.name for task in default_tasks(bench)}
     result: dict[str, Any] = {
         "machine": machine_record(),
         "quick": plan.quick,
@@ -109,7 +116,14 @@ def _gather(bench: Bench) -> dict[str, Any]:
             "realisations": plan.realisations, "seed": plan.judged_on[0], "methods": swept,
         },
         "spread": spread,
+        "lesions": {
+            c.name: [shelf.get(item_name("lesions", c, seed)) for seed in plan.lesions]
+            for c in plan.candidates
+        },
+        "counts": [shelf.get(name) for name in sorted(names - {"speed"}, key=_share)],
     }  # fmt: skip
+    if "speed" in names:
+        result["speed"] = shelf.get("speed")
     if plan.full:
         whole = {c.name: shelf.get(item_name("full", c)) for c in plan.candidates}
         result["full"] = {"prompts": next(iter(whole.values()))["prompts"], "rows": whole}

@@ -10,10 +10,12 @@ import numpy as np
 
 from betaplus.core.progress import Silent
 from betaplus.engine import peak_memory
-from betaplus.evaluation.images import Realisations
+from betaplus.evaluation.images import Realisations, nrmse
 from betaplus.pipeline.benchmark.reconstruct.bench import LOW, Bench
 from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
 from betaplus.pipeline.benchmark.reconstruct.cases import Trial, measures, trials
+from betaplus.pipeline.benchmark.reconstruct.defaults import default_tasks
+from betaplus.pipeline.benchmark.reconstruct.lesions import contrasts
 from betaplus.pipeline.benchmark.shelf import Task
 from betaplus.reconstruction.method import SCORE_METHODS, find_score_method
 
@@ -27,7 +29,7 @@ def item_name(part: str, candidate: Candidate, *more: Any) -> str:
 
 
 def all_tasks(bench: Bench) -> list[Task]:
-    """Return the pieces in order: tuning, heads, bias and SD, spread, the mMR."""
+    """Return the pieces in order: tuning, heads, bias and SD, spread, lesions, the mMR."""
     plan, tasks = bench.plan, []
     for fraction in plan.fractions:
         for seed in plan.tuned_on:
@@ -51,10 +53,14 @@ def all_tasks(bench: Bench) -> list[Task]:
             tasks.append(
                 Task(name, [name], partial(_spread, bench, c, name), _tuned(bench, c, LOW))
             )
+        for seed in plan.lesions:
+            name = item_name("lesions", c, seed)
+            run = partial(_lesions, bench, c, seed, name)
+            tasks.append(Task(name, [name], run, _tuned(bench, c, LOW)))
         if plan.full:
             name = item_name("full", c)
             tasks.append(Task(name, [name], partial(_full, bench, c, name), _tuned(bench, c, LOW)))
-    return tasks
+    return [*tasks, *default_tasks(bench)]
 
 
 def chosen(bench: Bench, candidate: Candidate, fraction: float) -> dict[str, Any]:
@@ -103,8 +109,9 @@ def _judge(
     if (seed, draw, fraction) == (bench.plan.judged_on[0], 0, bench.plan.fractions[-1]):
         bench.keep("truth", case.truth)
         bench.keep(candidate.name, image)
-    row = {"seed": seed, "draw": draw, **measures(image, case), "seconds": seconds}
-    bench.shelf.put(name, row)
+    against = nrmse(image, bench.reference("small", fraction, seed), case.mask)
+    row = {"seed": seed, "draw": draw, **measures(image, case), "against OSEM": against}
+    bench.shelf.put(name, {**row, "seconds": seconds})
 
 
 def _bias(bench: Bench, candidate: Candidate, values: tuple[float, ...]) -> None:
@@ -166,6 +173,15 @@ def _spread(bench: Bench, candidate: Candidate, name: str) -> None:
             "one": float(np.mean([measures(x, case)["NRMSE"] for x in draws.images])),
         },
     )
+
+
+def _lesions(bench: Bench, candidate: Candidate, seed: int, name: str) -> None:
+    """Measure how much of the contrast of balls is left, as tuned on heads without any."""
+    case = bench.case("small", LOW, seed, lesions=True)
+    data = bench.data("small", LOW, seed, lesions=True)
+    image = _run(candidate, chosen(bench, candidate, LOW), data).image
+    assert case.balls is not None
+    bench.shelf.put(name, {"seed": seed, **contrasts(image, case.truth, case.balls)})
 
 
 def _full(bench: Bench, candidate: Candidate, name: str) -> None:

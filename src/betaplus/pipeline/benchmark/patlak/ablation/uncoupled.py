@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from betaplus.core.crew import ThreadCrew
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.patlak.hqs import Hqs
 from betaplus.patlak.noise_map import deviation, noise_map, tissue
@@ -61,7 +62,7 @@ def one_call(
         prior: Of static images, or a denoiser.
         settings: ``level``: what the prior is told, over the noise of each map.
     """
-    denoise = prior_denoiser(prior, problem, 1)
+    denoise = prior_denoiser(prior, problem, ThreadCrew())
     u = problem.least_squares() * problem.mask
     told = [settings["level"] * noise for noise in noise_of_maps(problem)]
     maps = torch.stack([denoise(u, sigma)[i] for i, sigma in enumerate(told)])

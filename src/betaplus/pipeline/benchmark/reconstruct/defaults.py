@@ -1,0 +1,91 @@
+"""Methods with the settings that they come with: at all counts, and how long they take.
+
+`dds` with its defaults is set against OSEM with the number of passes and the filter that are best
+for that very image, which no user can know: where it is not worse than that, defaults will do.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from betaplus.core.progress import Silent
+from betaplus.generative.image_prior import ImagePrior
+from betaplus.pipeline.benchmark.reconstruct.bench import LOW, Bench
+from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
+from betaplus.pipeline.benchmark.reconstruct.cases import measures, trials
+from betaplus.pipeline.benchmark.shelf import Task
+from betaplus.reconstruction.method import find_score_method
+
+__all__ = ["default_tasks", "fastest"]
+
+_FAST: tuple[dict[str, int], ...] = (
+    {"steps": 2, "inner": 9},
+    {"steps": 3, "inner": 9},
+    {"steps": 5, "inner": 9},
+    {},
+)
+"""Settings of `dds`, ever slower, of which the first that is as good as another is taken."""
+
+
+def default_tasks(bench: Bench) -> list[Task]:
+    """Return the pieces: counts, then time. None where the plan lacks a method."""
+    plan = bench.plan
+    found = {c.method: c for c in plan.candidates}
+    if "dds" not in found or "osem" not in found:
+        return []
+    tasks = []
+    for fraction in plan.sweep:
+        name = f"counts/{fraction:g}"
+        run = partial(_counts, bench, found["dds"], found["osem"], fraction, name)
+        tasks.append(Task(name, [name], run))
+    if "dds-published" in found:
+        run = partial(_speed, bench, found["dds"], "speed")
+        tasks.append(Task("speed", ["speed"], run))
+    return tasks
+
+
+def _counts(bench: Bench, dds: Candidate, osem: Candidate, fraction: float, name: str) -> None:
+    seed = bench.plan.judged_on[0]
+    case, data = bench.case("small", fraction, seed), bench.data("small", fraction, seed)
+    best = min(
+        ({"passes": t.passes, "filter": t.filter, **measures(t.image, case)}
+         for t in trials(osem, data)),
+        key=lambda row: row["NRMSE"],
+    )  # fmt: skip
+    image, seconds = _timed(dds, "dds", data, {"draws": 1})
+    row = {"OSEM": best, "dds": {**measures(image, case), "seconds": seconds}}
+    bench.shelf.put(name, {"fraction": fraction, "seed": seed, **row})
+
+
+def _speed(bench: Bench, dds: Candidate, name: str) -> None:
+    """Time the published method and ever slower settings of `dds`, in one run."""
+    seed = bench.plan.judged_on[0]
+    case, data = bench.case("small", LOW, seed), bench.data("small", LOW, seed)
+    rows = []
+    for method, settings in [("dds-published", {}), *(("dds", s) for s in _FAST)]:
+        image, seconds = _timed(dds, method, data, {**settings, "draws": 1})
+        rows.append({"method": method, "settings": settings, "seconds": seconds,
+                     **measures(image, case)})  # fmt: skip
+    bench.shelf.put(name, {"seed": seed, "rows": rows})
+
+
+def fastest(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the fastest row of `dds` with at most the NRMSE of the first row; None without."""
+    enough = [row for row in rows[1:] if row["NRMSE"] <= rows[0]["NRMSE"]]
+    return min(enough, key=lambda row: float(row["seconds"])) if enough else None
+
+
+def _timed(
+    candidate: Candidate, method: str, data: Any, settings: dict[str, Any]
+) -> tuple[Any, float]:
+    from betaplus.reconstruction.score.prior import ScoreInputs
+
+    prior: ImagePrior = candidate.load_prior()
+    kind = find_score_method(method)
+    fixed = {k: v for k, v in candidate.fixed.items() if k == "steps" and method == "dds"}
+    began = time.perf_counter()
+    made = kind(kind.Settings(**{"subsets": len(data.order), **fixed, **settings}),
+                ScoreInputs(prior=prior))  # fmt: skip
+    return made.run(data, None, Silent()), time.perf_counter() - began
