@@ -159,6 +159,23 @@ def test_it_goes_on_from_a_state_that_was_written(solver: str) -> None:
     assert (state.clean == states[-1].clean).all()
 
 
+def test_the_axial_prior_is_held_by_the_counts_of_a_voxel() -> None:
+    counts = SinogramData(simulated(grid=COARSE)[0], COARSE, subsets=6, psf=5.0)
+
+    def drawn(beta: float) -> tuple[np.ndarray, float]:
+        settings = dataclasses.replace(SETTINGS, draws=1, steps=2, beta=beta)
+        method = Dds(settings, ScoreInputs(prior=smooth, seed=2))
+        problem = method.prepare(counts)
+        state = method.begin(problem, 0)
+        for _ in range(2):
+            state = method.advance(problem, state)
+        return state.clean, problem.counts
+
+    image, held = drawn(1e6)
+    assert (image == drawn(1.2 * held)[0]).all()
+    assert not (image == drawn(0.6 * held)[0]).all()
+
+
 def test_the_likelihood_decides_when_to_stop() -> None:
     counts = data(6, grid=COARSE)
     targets = likelihood_targets(counts, 4, 7)
