@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from betaplus.core.crew import ThreadCrew
 from betaplus.patlak.beginning import begin, needed
 from betaplus.patlak.noise_map import tissue
 from betaplus.patlak.problem import PatlakProblem
@@ -43,7 +44,8 @@ def test_tissue_is_the_ball() -> None:
 
 def test_noise_is_that_of_tissue() -> None:
     whole, inner = (
-        begin(ball(air=air), lambda x, sigma: x, 1, correlated=True) for air in (True, False)
+        begin(ball(air=air), lambda x, sigma: x, ThreadCrew(1), correlated=True)
+        for air in (True, False)
     )
     assert inner.noise == pytest.approx(0.2, rel=0.1)
     assert whole.noise == pytest.approx(inner.noise, rel=0.35)
