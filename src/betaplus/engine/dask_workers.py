@@ -14,6 +14,7 @@ from typing import Any
 from betaplus.core.errors import UsageError, WorkerError
 from betaplus.core.progress import Progress
 from betaplus.engine.choice import Choice
+from betaplus.engine.dask_futures import DaskFutures
 from betaplus.engine.sending import Envelope, work
 from betaplus.engine.workers import LOST_TOO_OFTEN, RESUMABLE, TRY_SMALLER, Workers
 
@@ -71,7 +72,7 @@ class DaskWorkers(Workers):
             if isinstance(error, OSError | ValueError | RuntimeError):
                 raise self._unreachable(choice, error) from error
             raise
-        self._executor = self._client.get_executor(pure=False)
+        self._futures = DaskFutures(self._client)
         threads = self._threads()
         if choice.kind != "dask":
             progress.note(
@@ -92,14 +93,14 @@ class DaskWorkers(Workers):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a call."""
-        return self._executor.submit(functools.partial(fn, *args, **kwargs))
+        return self._futures.submit(functools.partial(fn, *args, **kwargs))
 
     def hold(self, envelope: Envelope) -> Callable[[bytes], Future[bytes]]:
         """Make the envelope a task of its own, which the scheduler can repeat if it is lost."""
         if self._sent is None or self._sent[0] != envelope.digest:
             self._sent = (envelope.digest, self._client.submit(_same, envelope, pure=False))
         digest, held = self._sent
-        return lambda packed: self._executor.submit(_work_on, digest, held, packed)
+        return lambda packed: self._futures.submit(_work_on, digest, held, packed)
 
     def scale(self, workers: int) -> None:
         """Have so many processes on this machine; on a cluster they stay as they are."""
@@ -130,7 +131,7 @@ class DaskWorkers(Workers):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Drop what is still at work, and end the cluster if it is this one's own."""
         with contextlib.suppress(Exception):
-            self._executor.shutdown(wait=wait and not cancel_futures)
+            self._futures.end(finish=wait and not cancel_futures)
         self._sent = None
         with contextlib.suppress(Exception):
             self._client.close(timeout=PATIENCE)
