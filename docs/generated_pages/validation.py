@@ -28,6 +28,7 @@ for the networks in the [model zoo](model_zoo.md). All of it is simulation unles
 | `betaplus benchmark denoise` | noise, lesions, observers, intervals |
 | `betaplus benchmark separate` | images, delays, cross-talk, coverage |
 | `betaplus benchmark reconstruct` | NRMSE, bias and variance, uncertainty |
+| `betaplus benchmark propagation` | coverage of Ki from raw counts, a prior used once and twice |
 | `betaplus benchmark projector` | adjointness, accuracy, speed |
 | `betaplus benchmark prior`, `surrogate`, `phantoms` | what simulation and priors rest on |
 

@@ -93,7 +93,7 @@ def with_one(value: float) -> np.ndarray:
     [
         (with_one(np.nan), (3.0, 3.0, 3.0), "1 voxel that is NaN or infinite"),
         (with_one(np.inf), (3.0, 3.0, 3.0), "1 voxel that is NaN or infinite"),
-        (with_one(-1.0), (3.0, 3.0, 3.0), "1 voxel below 0, the least -1 SUV"),
+        (with_one(-1000.0), (3.0, 3.0, 3.0), "1 voxel below 0, the least -1e+03 SUV"),
         (noisy(), (3.0, 3.0, 10.0), "voxels of 3 x 3 x 10 mm; the denoiser needs edges of at most"),
         (noisy(), (1.0, 1.0, 5.0), "edges that differ by at most 4 times"),
         (noisy()[:, :, :1], (3.0, 3.0, 3.0), "three axes of at least 8"),

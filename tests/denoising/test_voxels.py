@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.denoising.cases import SUV, noisy
+from tests.denoising.cases import SUV, image, noisy
 
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.image import PetImage
+from betaplus.core.tracer import Tracer
 from betaplus.denoising.frames import FrameDenoiser
-from betaplus.denoising.voxels import check_values, volumes
+from betaplus.denoising.voxels import add_below, check_values, split_below, volumes
 
 SHAPE, FRAMES = (24, 22, 26), 7
 
@@ -68,3 +69,61 @@ def test_counts_of_voxels_are_put_into_words(scan: PetImage) -> None:
         image = PetImage(data=data, affine=scan.affine, unit="SUV", metadata=SUV)
         with pytest.raises(InputError, match=words):
             check_values(image)
+
+
+def test_a_few_voxels_below_0_are_taken_and_counted() -> None:
+    data = noisy()
+    data[3, 4, 5:8] = -2.0
+    (remark,) = check_values(image(data))
+    share = 100 * 6.0 / np.maximum(data, 0).sum(dtype=float)
+    assert remark.startswith(f"3 voxels below 0, the least -2 SUV, {share:.2g} % of the activity")
+    assert check_values(image()) == ()
+    with pytest.raises(InputError, match=r"% of its activity; expected an image of OSEM"):
+        check_values(image(noisy() - 0.05))
+
+
+def test_what_is_below_0_is_split_off_and_added_again() -> None:
+    data = noisy()
+    assert split_below(data) == (data, None)
+    data[20, 18, 22] = -9.0
+    above, below = split_below(data)
+    assert below is not None and above.min() == 0.0
+    assert np.array_equal(above + below, data)
+    whole = add_below(above, below, (2.4, 2.4, 3.0), None)
+    assert whole.sum(dtype=float) == pytest.approx(data.sum(dtype=float), rel=1e-6)
+    assert whole.min() > -0.5 and whole.dtype == np.float32
+    mask = np.zeros(data.shape, bool)
+    assert np.array_equal(add_below(above, below, (2.4, 2.4, 3.0), mask), above)
+
+
+@pytest.mark.parametrize("unit", ["SUV", "Bq/mL"])
+def test_the_mean_of_an_image_is_kept_where_a_filter_keeps_it(unit: str) -> None:
+    """A Gaussian filter is linear: with and without the detour over 0 the sums are those of it."""
+    from betaplus.denoising import denoise
+
+    known = {
+        "InjectedRadioactivity": 3e8, "InjectedRadioactivityUnits": "Bq", "BodyWeight": 70.0,
+        "InjectionStart": 0, "ScanStart": 0,
+    }  # fmt: skip
+    bq = {"unit": unit, "metadata": known, "decay_corrected_to": 0.0, "tracer": Tracer.of("F18")}
+    fields = {} if unit == "SUV" else bq
+    scale = 1.0 if unit == "SUV" else 3e8 / 70e3
+    data = noisy()
+    data[data == 0] = 0.02 * np.random.default_rng(1).normal(size=(data == 0).sum())
+    found = denoise(image(np.float32(scale * data), **fields), method="gaussian")
+    assert any("below 0" in text for text in found.remarks)
+    assert found.image.data.sum(dtype=float) == pytest.approx(
+        scale * data.sum(dtype=float), rel=1e-3
+    )
+
+
+def test_a_head_alone_is_remarked_on_for_networks() -> None:
+    assert check_values(image()) == ()  # a filter does not mind
+    (remark,) = check_values(image(), learned=True)
+    assert remark.startswith("the activity is 13 cm long, less than 26 cm, as that of a head")
+    assert check_values(image(voxel=(4.0, 4.0, 6.0)), learned=True) == ()
+    far = np.zeros((60, 40, 40), np.float32)
+    far[4:9] = 3.0  # 1.5 cm of activity in 18 cm, and what is below 5 % of it
+    far[50:] = 0.1
+    (remark,) = check_values(image(far, (3.0, 3.0, 3.0)), learned=True)
+    assert "is 12 cm long" in remark  # along the other axes

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -15,6 +13,7 @@ import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis.extra.numpy import basic_indices
+from tests.io.zarr_store import AFFINE, CHUNKS, FIELDS, SHAPE, numbers, store
 
 from betaplus.core.errors import InputError, OutputError
 from betaplus.core.frames import FrameTiming
@@ -26,41 +25,6 @@ from betaplus.io.nifti import open_nifti
 from betaplus.io.open import load
 from betaplus.io.voxels import default_mask, iterate_frames, iterate_slabs, load_mask, voxel_curves
 from betaplus.io.zarr_images import LazyZarr, load_zarr_image, open_zarr, write_zarr_image
-
-SHAPE = (5, 4, 6, 7)
-CHUNKS = (2, 3, 4, 7)
-AFFINE = np.array([[0.0, -2.0, 0, 7.5], [3.0, 0, 0.1, -4], [0, 0, 2.5, 11], [0, 0, 0, 1]])
-FIELDS = {
-    "Units": "kBq/mL",
-    "TracerName": "FDG",
-    "TracerRadionuclide": "F18",
-    "FrameTimesStart": [60.0 * i for i in range(7)],
-    "FrameDuration": [60.0] * 7,
-    "ImageDecayCorrected": True,
-    "ImageDecayCorrectionTime": 0,
-    "InjectionStart": 0,
-}
-
-
-def numbers(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    data = rng.normal(50, 20, shape).astype(np.float32)
-    data[rng.random(shape[:3]) < 0.4] = 0
-    data[0, 0, 0] = 0
-    data[0, 0, 0, -1] = -1  # one frame is enough to be inside
-    return data
-
-
-def store(path: Path, data: np.ndarray, fields: Any = FIELDS, **options: Any) -> Path:
-    """Write a store by zarr alone."""
-    options = {"chunks": CHUNKS[: data.ndim], **options}
-    group = zarr.open_group(str(path), mode="w", zarr_format=3)
-    group.attrs["affine"] = AFFINE.tolist()
-    if fields is not None:
-        group.attrs["pet"] = fields
-    array = group.create_array("data", shape=data.shape, dtype=data.dtype, **options)
-    array[...] = data
-    return path
 
 
 def image(data: np.ndarray | None = None) -> PetImage:
@@ -339,201 +303,6 @@ def test_chunks_that_are_not_there_are_remarked(tmp_path):
     assert not load(tmp_path / "air.zarr").remarks  # empty ones are stored
 
 
-@pytest.mark.parametrize("how", ["cut", "noise", "empty"])
-@pytest.mark.parametrize("codec", ["blosc", "zstd", "gzip", "crc32c"])
-def test_damaged_chunks_are_one_plain_line(tmp_path, how, codec):
-    codecs = {
-        "blosc": zarr.codecs.BloscCodec(),
-        "zstd": zarr.codecs.ZstdCodec(),
-        "gzip": zarr.codecs.GzipCodec(),
-        "crc32c": zarr.codecs.Crc32cCodec(),
-    }
-    path = store(tmp_path / "a.zarr", numbers(), compressors=codecs[codec])
-    chunk = path / "data" / "c" / "0" / "0" / "0" / "0"
-    whole = chunk.read_bytes()
-    changed = {"cut": whole[: len(whole) // 2], "noise": os.urandom(len(whole)), "empty": b""}
-    chunk.write_bytes(changed[how])
-    scan = load(path)
-    with pytest.raises(InputError, match=r"a\.zarr (is damaged|cannot be read)") as caught:
-        voxel_curves(scan, np.ones(SHAPE[:3], dtype=bool))
-    assert "\n" not in str(caught.value)
-
-
-def edit(path: Path, **changes: Any) -> None:
-    fields = json.loads(path.read_text())
-    path.write_text(json.dumps({**fields, **changes}))
-
-
-class Trap:
-    """Makes a folder if it is ever unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.folder),)
-
-
-def hostile(folder: Path, kind: str) -> Path:
-    path = folder / "a.zarr"
-    if kind == "a file":
-        path.write_text("x")
-        return path
-    if kind == "empty":
-        path.mkdir()
-        return path
-    store(path, numbers())
-    group, array = path / "zarr.json", path / "data" / "zarr.json"
-    attributes = json.loads(group.read_text())["attributes"]
-    codecs = json.loads(array.read_text())["codecs"]
-    if kind == "no array":
-        (path / "data").rename(path / "other")
-    elif kind == "an array itself":
-        path = path / "data"
-        path.rename(folder / "b.zarr")
-        return folder / "b.zarr"
-    elif kind == "group as data":
-        edit(array, node_type="group")
-    elif kind == "version 2":
-        group.rename(path / ".zgroup")
-    elif kind == "version 4":
-        edit(array, zarr_format=4)
-    elif kind == "no JSON":
-        array.write_text("{")
-    elif kind == "huge":
-        edit(array, shape=[30000, 30000, 30000, 7])
-    elif kind == "long":
-        edit(array, shape=[5, 4, 6, 10**12])
-    elif kind == "5-D":
-        edit(array, shape=[*SHAPE, 2])
-    elif kind == "2-D":
-        edit(array, shape=[5, 4])
-    elif kind == "zero":
-        edit(array, shape=[5, 0, 6, 7])
-    elif kind == "negative":
-        edit(array, shape=[5, -4, 6, 7])
-    elif kind == "shape of text":
-        edit(array, shape="big")
-    elif kind == "large chunks":
-        grid = {"name": "regular", "configuration": {"chunk_shape": [30000, 30000, 30000, 7]}}
-        edit(array, chunk_grid=grid)
-    elif kind == "chunks of 3":
-        edit(array, chunk_grid={"name": "regular", "configuration": {"chunk_shape": [2, 2, 2]}})
-    elif kind == "other grid":
-        grid = {"name": "rectilinear", "configuration": {"chunk_shape": list(CHUNKS)}}
-        edit(array, chunk_grid=grid)
-    elif kind == "complex":
-        edit(array, data_type="complex64", fill_value=[0.0, 0.0])
-    elif kind == "text":
-        edit(array, data_type="string", fill_value="")
-    elif kind == "structured":
-        edit(array, data_type={"name": "structured", "configuration": {"fields": []}})
-    elif kind == "pickle":
-        edit(array, codecs=[{"name": "numcodecs.pickle", "configuration": {"protocol": 5}}])
-        (path / "data" / "c" / "0" / "0" / "0" / "0").write_bytes(pickle.dumps(Trap(folder / "X")))
-    elif kind == "pickle in a shard":
-        inner = {"chunk_shape": [1, 1, 1, 7], "codecs": [{"name": "numcodecs.pickle"}]}
-        inner["index_codecs"] = codecs[:1]
-        edit(array, codecs=[{"name": "sharding_indexed", "configuration": inner}])
-    elif kind == "no codecs":
-        edit(array, codecs=[])
-    elif kind == "bad codec settings":
-        edit(array, codecs=[{"name": "bytes", "configuration": {"endian": "round"}}])
-    elif kind == "transformers":
-        edit(array, storage_transformers=[{"name": "indirect"}])
-    elif kind == "keys":
-        edit(array, chunk_key_encoding={"name": "web", "configuration": {}})
-    elif kind == "separator":
-        edit(array, chunk_key_encoding={"name": "default", "configuration": {"separator": "/../"}})
-    elif kind == "scaled":
-        edit(array, data_type="int16", fill_value=0, attributes={"scale_factor": 0.5})
-    elif kind == "link to a file":
-        (folder / "secret").write_text("x")
-        chunk = path / "data" / "c" / "0" / "0" / "0" / "0"
-        chunk.unlink()
-        chunk.symlink_to(folder / "secret")
-    elif kind == "link to a folder":
-        (path / "data" / "c").rename(folder / "c")
-        (path / "data" / "c").symlink_to(folder / "c")
-    elif kind == "pipe":
-        os.mkfifo(path / "data" / "c" / "0" / "0" / "0" / "9")
-    elif kind == "no affine":
-        del attributes["affine"]
-        edit(group, attributes=attributes)
-    elif kind.startswith("affine "):
-        odd = {"flat": np.diag([1, 0, 1, 1.0]).tolist(), "words": "identity", "ragged": [[1], 2]}
-        odd |= {"short": np.eye(3).tolist(), "projective": np.diag([2.0, 2, 2, 2]).tolist()}
-        edit(group, attributes={**attributes, "affine": odd[kind.removeprefix("affine ")]})
-    elif kind == "fields of text":
-        edit(group, attributes={**attributes, "pet": "FDG"})
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        ("a file", "unsupported kind"),
-        ("empty", r"no zarr\.json"),
-        ("no array", "no array data"),
-        ("an array itself", "describes 'array'"),
-        ("group as data", "describes 'group'"),
-        ("version 2", "zarr version 2"),
-        ("version 4", "zarr_format is 4"),
-        ("no JSON", "not valid JSON"),
-        ("huge", "at most"),
-        ("long", "at most"),
-        ("5-D", r"shape \(5, 4, 6, 7, 2\)"),
-        ("2-D", r"shape \(5, 4\)"),
-        ("zero", "numbers above 0"),
-        ("negative", "numbers above 0"),
-        ("shape of text", "shape is big"),
-        ("large chunks", "chunks hold"),
-        ("chunks of 3", "regular grid"),
-        ("other grid", "regular grid"),
-        ("complex", "holds complex64 voxels"),
-        ("text", "holds string voxels"),
-        ("structured", "holds structured voxels"),
-        ("pickle", r"codec numcodecs\.pickle"),
-        ("pickle in a shard", r"codec numcodecs\.pickle"),
-        ("no codecs", "nothing of its codecs"),
-        ("bad codec settings", "damaged"),
-        ("transformers", "unknown way"),
-        ("keys", "unknown way"),
-        ("separator", "damaged"),
-        ("scaled", "scale_factor 0.5"),
-        ("link to a file", "is a link"),
-        ("link to a folder", "data/c is a link"),
-        ("pipe", "neither a file nor a folder"),
-        ("no affine", "no affine"),
-        ("affine flat", "singular"),
-        ("affine words", "no matrix"),
-        ("affine ragged", "no matrix"),
-        ("affine short", "no matrix"),
-        ("affine projective", "singular"),
-        ("fields of text", "no fields"),
-    ],
-)
-def test_hostile_stores_are_one_plain_line(tmp_path, capfd, kind, says):
-    path = hostile(tmp_path, kind)
-    with pytest.raises(InputError, match=says) as caught:
-        scan = load(path)
-        voxel_curves(scan, np.ones(scan.shape[:3], dtype=bool))
-    assert path.name in str(caught.value) or "zarr.json" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "X").exists()
-    assert capfd.readouterr() == ("", "")
-
-
-def test_metadata_of_the_group_cannot_stand_in_for_the_array_s(tmp_path):
-    """Consolidated metadata could name a codec that the array's own do not."""
-    path = store(tmp_path / "a.zarr", numbers())
-    array = json.loads((path / "data" / "zarr.json").read_text())
-    array["codecs"] = [{"name": "numcodecs.pickle", "configuration": {"protocol": 5}}]
-    inline = {"kind": "inline", "must_understand": False, "metadata": {"data": array}}
-    edit(path / "zarr.json", consolidated_metadata=inline)
-    np.testing.assert_array_equal(load(path).data[...], numbers())
-
-
 def test_a_store_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         open_zarr(tmp_path / "a.zarr")
@@ -576,11 +345,6 @@ def test_info_tells_what_a_store_is(tmp_path):
     assert "1 values of a_pet.zarr are NaN or infinite" in errors
     remarks = [p["text"] for p in found["problems"] if p["level"] == "remark"]
     assert "frames 3 are zero everywhere" in remarks
-
-
-def test_info_of_a_hostile_store_is_an_error_in_the_list(tmp_path):
-    found = describe(hostile(tmp_path, "pickle"))
-    assert [p for p in found["problems"] if "codec numcodecs.pickle" in p["text"]]
 
 
 def test_lazy_voxels_know_their_kind(tmp_path):

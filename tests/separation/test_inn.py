@@ -38,7 +38,9 @@ def trained(
 def test_an_untrained_network_is_the_estimate_from_tissues(delay):
     problem, _ = small_problem(delay)
     found = Inn(Inn.Settings(), trained()).fit(problem)
-    torch.testing.assert_close(found.x, SAME.fit(problem).x, atol=1e-4, rtol=1e-3)
+    same = SAME.fit(problem)
+    torch.testing.assert_close(found.x, same.x, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(found.std, same.std, atol=1e-4, rtol=1e-3)
     assert found.x.dtype == torch.float32 and (found.x[:, ~problem.mask] == 0).all()
     seen = torch.as_tensor(problem.seen)
     assert all((found.x[i][..., ~seen[i]] == 0).all() for i in range(2))
@@ -101,6 +103,7 @@ def test_the_projection_adds_up_to_the_mixture():
     moved = Inn(Inn.Settings(projection=True), network).fit(problem)
     assert left(plain) > 0.05 and left(moved) < 1e-4
     assert torch.isfinite(moved.x).all()
+    assert moved.std is None and plain.std is not None
 
 
 def test_a_network_of_more_directions_is_refused():

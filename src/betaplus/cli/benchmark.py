@@ -64,7 +64,17 @@ def projector(
 @app.command()
 def reconstruct(
     out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="methods or coverage; repeatable.  [default: methods]"),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer heads and settings.")] = False,
+    short: Annotated[
+        bool,
+        typer.Option(
+            "--short", help="methods at 1 % of the counts, one draw of them, without the mMR."
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare the reconstructions on simulated heads, each tuned.
@@ -72,14 +82,16 @@ def reconstruct(
     Every figure is kept as it is made: a run that was stopped goes on where it was, and several
     processes that are given the same folder share the work.
     """
-    from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
-    from betaplus.pipeline.benchmark.reconstruct.table import reconstruct_table
+    from betaplus.pipeline.benchmark.reconstruct.parts import benchmark_parts
     from betaplus.report.benchmark.reconstruct import reconstruct_figures
 
-    result = benchmark_reconstruct(out, quick, console(quiet))
-    paths = reconstruct_figures(Path(out), result)
+    found = benchmark_parts(
+        out, tuple(part or ("methods",)), quick=quick, short=short, progress=console(quiet)
+    )
+    paths = reconstruct_figures(Path(out), found["methods"][0]) if "methods" in found else []
     if not quiet:
-        typer.echo(reconstruct_table(result))
+        for _, table in found.values():
+            typer.echo(table)
         for path in paths:
             typer.echo(f"figure: {path}")
 
@@ -240,6 +252,34 @@ def patlak(
     path = patlak_report(Path(out))
     if not quiet:
         typer.echo(f"report: {path}")
+
+
+@app.command()
+def propagation(
+    out: Out,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="gaussian or heads; repeatable.  [default: both]"),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds a part: too little to judge by.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what becomes of uncertainty from raw data to Ki, where a prior is used once or twice.
+
+    heads keeps every study as it is made: a run that was stopped goes on where it was, and several
+    processes that are given the same folder share the work.
+    """
+    from betaplus.pipeline.benchmark.propagation.run import PARTS, benchmark_propagation
+    from betaplus.pipeline.benchmark.propagation.table import part_table
+
+    found = benchmark_propagation(
+        out, parts=tuple(part or PARTS), quick=quick, progress=console(quiet)
+    )
+    if not quiet:
+        for name, result in found.items():
+            typer.echo(part_table(name, result))
 
 
 @app.command()

@@ -20,6 +20,7 @@ _EXTRAS = {
     "dask": ("distributed", "runs on clusters: --engine dask, slurm:CONFIG"),
     "dicom": ("highdicom", "parametric maps as DICOM (--dicom)"),
     "mcmc": ("numpyro", "MCMC as a method to compare with"),
+    "notebook": ("xarray", "images, curves and posteriors as xarray"),
 }
 
 

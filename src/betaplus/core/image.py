@@ -12,6 +12,7 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.tracer import Tracer
+from betaplus.core.views import view_of
 
 __all__ = ["PetImage"]
 
@@ -71,3 +72,30 @@ class PetImage:
         """Edge lengths of a voxel [mm]."""
         x, y, z = np.linalg.norm(np.asarray(self.affine)[:3, :3], axis=0)
         return float(x), float(y), float(z)
+
+    def _repr_html_(self) -> str:
+        return str(view_of("facts")(self))
+
+    def plot(self, frame: int | None = None) -> Any:
+        """Return a picture of three slices; notebooks show it, and it has ``save``.
+
+        Args:
+            frame: Of a dynamic image; the mean over its time if None.
+        """
+        return view_of("plot_image")(self, frame)
+
+    def view(self, frame: int | None = None) -> Any:
+        """Return the viewer of the reports, with slices to move through, for a notebook.
+
+        Args:
+            frame: As for `plot`; the curve of any voxel is shown beside it.
+        """
+        return view_of("slices")(self, frame)
+
+    def to_xarray(self) -> Any:
+        """Return an ``xarray.DataArray`` with dimensions x, y, z and time; reads all voxels.
+
+        Raises:
+            UsageError: If xarray is not installed.
+        """
+        return view_of("xarray")(self)

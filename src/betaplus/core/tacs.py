@@ -12,6 +12,7 @@ import numpy as np
 from betaplus.core.errors import InputError
 from betaplus.core.frames import FrameTiming
 from betaplus.core.tracer import Tracer
+from betaplus.core.views import view_of
 
 __all__ = ["TacTable"]
 
@@ -59,3 +60,25 @@ class TacTable:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def _repr_html_(self) -> str:
+        return str(view_of("facts")(self))
+
+    def plot(self, *names: str) -> Any:
+        """Return a picture of curves; notebooks show it, and it has ``save``.
+
+        Args:
+            names: Regions to draw; the first eight if none is named.
+
+        Raises:
+            UsageError: If there is no such region.
+        """
+        return view_of("plot_curves")(self, names)
+
+    def to_xarray(self) -> Any:
+        """Return an ``xarray.DataArray`` with dimensions region and time.
+
+        Raises:
+            UsageError: If xarray is not installed.
+        """
+        return view_of("xarray")(self)

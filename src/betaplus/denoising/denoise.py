@@ -12,6 +12,7 @@ import numpy as np
 
 from betaplus.core.image import PetImage
 from betaplus.core.progress import Progress
+from betaplus.core.views import view_of
 from betaplus.denoising.frames import FrameDenoiser
 
 __all__ = ["DenoiseResult", "denoise"]
@@ -37,6 +38,9 @@ class DenoiseResult:
     guard: tuple[dict[str, Any] | None, ...]
     settings: dict[str, Any]
     remarks: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        return str(view_of("facts")(self))
 
 
 def denoise(

@@ -28,7 +28,7 @@ from betaplus.denoising.ranks import Ranks
 from betaplus.denoising.resample import Resampler, check_voxels
 from betaplus.denoising.validity import image_remarks, noise_remarks
 from betaplus.denoising.volume import Volume
-from betaplus.denoising.voxels import check_values, volumes
+from betaplus.denoising.voxels import add_below, check_values, split_below, volumes
 from betaplus.engine import (
     Block,
     Journal,
@@ -161,12 +161,12 @@ class FrameDenoiser:
             self.remarks += image_remarks(image, self.denoiser.bundle.config, dose_fraction)
 
     def check(self) -> None:
-        """Read all voxels once.
+        """Read all voxels once, and remark what is untidy.
 
         Raises:
             InputError: As `check_values`.
         """
-        check_values(self.image)
+        self.remarks += check_values(self.image, self.method in LEARNED)
 
     @property
     def draws(self) -> int:
@@ -292,8 +292,10 @@ class FrameDenoiser:
         progress: Progress,
         engine: str | Executor,
     ) -> FrameResult | None:
+        whole = raw
+        raw, below = split_below(raw)
         if not raw.any():
-            return self._left(raw, "is 0 everywhere")
+            return self._left(whole, "is 0 everywhere" if below is None else "has nothing above 0")
         factors = self.conversion.factor
         factor = float(factors[t] if factors.ndim else factors)
         volume = self._volume(t, raw if factor == 1.0 else raw * np.float32(factor))
@@ -307,7 +309,7 @@ class FrameDenoiser:
                     "expected an image of a measurement",
                     "if it is one without noise, leave it as it is",
                 )
-            return self._left(raw, "has no noise that can be measured")
+            return self._left(whole, "has no noise that can be measured")
         pieces = self._method.pieces(volume)
         plan = [Block(i, (slice(i, i + 1),), (slice(i, i + 1),), self.seed) for i in range(pieces)]
         stage = f"frame-{t + 1:03d}" if len(self.image.shape) == 4 else "pieces"
@@ -335,6 +337,7 @@ class FrameDenoiser:
             "guard": self._guarded(volume, denoised.mean),
         }
         mean, std = self._in_unit(raw, volume.data, denoised, factor)
+        mean = add_below(mean, below, self.image.voxel_size, self.mask)
         return FrameResult(
             mean=mean, std=std, about=about, blocks=pieces, resumed=running.blocks_resumed
         )

@@ -192,7 +192,12 @@ def fit(
     if glucose is not None and lumped_constant is not None:
         posterior = with_glucose(posterior, glucose, lumped_constant)
     more = leaning_remarks(posterior, prior, curves.names)
-    return dataclasses.replace(posterior, remarks=(*posterior.remarks, *more))
+    return dataclasses.replace(
+        posterior,
+        remarks=(*posterior.remarks, *more),
+        regions=curves.names,
+        affine=data.affine if isinstance(data, PetImage) else None,
+    )
 
 
 def _note_compilation(progress: Progress) -> None:

@@ -11,6 +11,7 @@ from betaplus.kinetics.prior import Distribution, Prior
 __all__ = ["leaning_remarks"]
 
 _MARGIN = 0.05  # of the prior's probability
+_TOUCHING = 0.1  # of the interval's width: a Gaussian that is 2 SD off its limit is no longer cut
 _NAMED = 6
 _SHARE = 0.01  # of voxels that may lean without a word
 
@@ -18,7 +19,10 @@ _SHARE = 0.01  # of voxels that may lean without a word
 def leaning_remarks(
     posterior: Posterior, prior: Prior, names: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """Return a remark per parameter whose 90 % interval lies within 5 % of an end of its prior.
+    """Return a remark per parameter whose posterior is cut by an end of its prior.
+
+    That is: its 90 % interval lies within 5 % of the prior's probability from the end, and begins
+    within a tenth of its own width from it. A small VB that is well known is not at its limit.
 
     Args:
         posterior: The posterior.
@@ -33,9 +37,13 @@ def leaning_remarks(
         distribution = prior[name]
         inside = np.asarray(posterior.diagnostics["status"]) != 0
         low, high = (np.asarray(marginal.quantiles[q])[inside] for q in (0.05, 0.95))
+        near = _TOUCHING * (high - low)
         for end, at in (
-            ("low", high <= _quantile(distribution, _MARGIN)),
-            ("high", low >= _quantile(distribution, 1 - _MARGIN)),
+            ("low", (high <= _quantile(distribution, _MARGIN)) & (low - distribution.low <= near)),
+            (
+                "high",
+                (low >= _quantile(distribution, 1 - _MARGIN)) & (distribution.high - high <= near),
+            ),
         ):
             where = _where(at, names)
             if where:

@@ -7,9 +7,14 @@ from typing import Any
 
 from betaplus.patlak.method import METHODS
 
-_LAZY = {"fit": "betaplus.patlak.fitting", "PatlakFit": "betaplus.patlak.fitting"}
+_LAZY = {
+    "fit": "betaplus.patlak.fitting",
+    "PatlakFit": "betaplus.patlak.fitting",
+    "fit_draws": "betaplus.patlak.over_draws",
+    "DrawnMaps": "betaplus.patlak.over_draws",
+}
 
-__all__ = ["METHODS", "PatlakFit", "fit"]
+__all__ = ["METHODS", "DrawnMaps", "PatlakFit", "fit", "fit_draws"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.plasma import check_plasma
 from betaplus.core.progress import Progress, Silent
+from betaplus.core.views import view_of
 from betaplus.engine import EngineCrew, open_engine, workers_of
 from betaplus.patlak.method import LEARNED, UNWEIGHTED, find_method
 from betaplus.patlak.options import (
@@ -74,6 +75,17 @@ class PatlakFit:
     def V0(self) -> np.ndarray:
         """V0 [mL/cm3], shape (X, Y, Z)."""
         return self.maps["V0"]
+
+    def _repr_html_(self) -> str:
+        return str(view_of("facts")(self))
+
+    def plot(self, name: str = "Ki") -> Any:
+        """Return a picture of slices of a map, and of its SD; it has ``save``.
+
+        Args:
+            name: ``Ki`` or ``V0``.
+        """
+        return view_of("plot_map")(self, name)
 
 
 def fit(

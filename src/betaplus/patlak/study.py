@@ -14,6 +14,7 @@ from betaplus.core.crew import Crew, ThreadCrew
 from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.progress import Progress, Silent
+from betaplus.patlak.past import past_remarks
 from betaplus.patlak.problem import PatlakProblem
 from betaplus.patlak.study_frames import Survey, stream_planes, survey
 from betaplus.patlak.study_input import check_image, input_of, slice_times, time_zero_unit
@@ -148,7 +149,7 @@ def make_study(
     check_image(image)
     assert image.tracer is not None
     times, notes = slice_times(image, bed_times)
-    remarks = [*image.remarks, *notes]
+    remarks = [*image.remarks, *past_remarks(image), *notes]
     unit, to_unit = time_zero_unit(image)
     curve, made = input_of(blood, unit, float(times.end.max()), delay, relative)
     per_unit, suv_from, notes = known_suv(image, dose, weight)

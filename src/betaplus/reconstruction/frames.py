@@ -118,15 +118,19 @@ class FrameReconstructor:
     ) -> Draws:
         """Return the draws of a frame, in the unit of `frame`.
 
+        A frame without a prompt, as there are before the tracer arrives, is 0 in all of them.
+
         Args:
             frame: Which.
             progress: Told of every step.
             kept: Where states are kept, so that it goes on where it was stopped.
             crew: Workers elsewhere who go on with draws side by side; None keeps to threads here.
         """
-        from betaplus.reconstruction.score.draws import one_thread
+        from betaplus.reconstruction.score.draws import Draws, one_thread
 
         assert self._score is not None
+        if not np.any(self.scan.prompts[frame]):
+            return Draws(np.zeros((self.settings.draws, *self.grid.shape), np.float32))
         threads = self._how["threads"] or available_cores()
         inputs = self._score.inputs(frame, float(self.factor(frame)), threads)
         if crew is not None:

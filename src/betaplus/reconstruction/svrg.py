@@ -2,8 +2,8 @@
 
 The gradient of a subset is corrected by what that subset and all data said of an anchor image
 (SVRG, Johnson and Zhang, NeurIPS 2013), and steps are scaled by x / (s + 1.5 diag(H) x), which
-knows the prior's curvature: the algorithm that won the PETRIC challenge of 2024 (Ehrhardt, Schramm
-and Kereta, IEEE Trans Radiat Plasma Med Sci 2025).
+knows the prior's curvature: the algorithm that won the PETRIC challenge of 2024 (Ehrhardt, Kereta
+and Schramm, Front Nucl Med 2025, doi 10.3389/fnume.2025.1641215).
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ _UNITS = {
     "sqrt(Bq/mL min)": "\u221a(Bq/mL min)",
 }
 _LIST_LIMIT = 24  # longer lists in settings are shortened
+_WIDE, _SMALLER = 12, ' class="long"'  # letters of a large value that fit its cell
 
 
 class Html(str):
@@ -78,7 +79,9 @@ def paragraphs(*texts: object) -> Html:
 def facts(pairs: Iterable[tuple[object, object]]) -> Html:
     """Return a strip of a few large values, each as (value, what it is)."""
     cells = "".join(
-        f"<div><dd>{to_html(value)}</dd><dt>{to_html(label)}</dt></div>" for value, label in pairs
+        f"<div><dd{_SMALLER if len(str(value)) > _WIDE else ''}>{to_html(value)}</dd>"
+        f"<dt>{to_html(label)}</dt></div>"
+        for value, label in pairs
     )
     return Html(f'<dl class="facts">{cells}</dl>')
 

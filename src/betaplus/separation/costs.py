@@ -13,7 +13,7 @@ __all__ = ["MOST_PIECES", "plan_memory"]
 _PROGRAM = 600 << 20
 _STUDY = 16
 _SAMPLE = {
-    "inn": 40,
+    "inn": 60,
     "inn-published": 40,
     "tissues": 60,
     "linear": 44,
@@ -24,7 +24,7 @@ _SAMPLE = {
     "cnn3d": 40,
 }
 _VOXEL = {
-    "inn": 260,
+    "inn": 300,
     "inn-published": 60,
     "tissues": 160,
     "linear": 100,

@@ -21,6 +21,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.input_function import InputFunction
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.units import activity_factor
+from betaplus.core.views import view_of
 from betaplus.engine import EngineCrew, open_engine, workers_of
 from betaplus.separation.bundle import TrainedSeparation, load_separation
 from betaplus.separation.method import IN_PIECES, LEARNED, SeparationMethod, find_method
@@ -89,6 +90,9 @@ class SeparationFit:
     def images(self) -> tuple[PetImage, PetImage]:
         """The image of each tracer, in the unit of the scan, decay-corrected to its injection."""
         return self.image(0), self.image(1)
+
+    def _repr_html_(self) -> str:
+        return str(view_of("facts")(self))
 
     @property
     def std(self) -> tuple[PetImage, PetImage] | None:

@@ -2,6 +2,8 @@
 
 The scan becomes images of coefficients (`betaplus.separation.features`), the network makes better
 ones of them on tiles that are blended (`betaplus.generative.tiling`), and these become curves.
+Their SD is that of what it starts from, the posterior of `tissues`: its own errors are as large or
+a little smaller (``betaplus benchmark separate --part spread``).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from betaplus.separation.known import FIT, Known, known_of
 from betaplus.separation.linear_estimate import LinearEstimate
 from betaplus.separation.network import SeparationNetwork
 from betaplus.separation.problem import SeparatedImages, SeparationProblem
+from betaplus.separation.tissue_voxels import tissue_curves_of
 
 __all__ = ["Inn"]
 
@@ -48,7 +51,8 @@ class Inn:
             tile: Largest edge of tiles [voxels]; what fits is done in one.
             overlap: Of neighbouring tiles; a third of it is a halo on each side [voxels].
             projection: Whether the images are moved, each in proportion to its own uncertainty, so
-                that they add up to the measured mixture. That puts all of its noise into them.
+                that they add up to the measured mixture. That puts all of its noise into them,
+                and they have no SD.
         """
 
         tile: int = 96
@@ -78,7 +82,7 @@ class Inn:
         progress: Progress | None = None,
         crew: Crew | None = None,
     ) -> SeparatedImages:
-        """Return the images; nothing is random.
+        """Return the images and their SD; nothing is random.
 
         Args:
             problem: With spaces of curves of at least the directions that the network has.
@@ -92,7 +96,8 @@ class Inn:
         """
         spaces = canonical_spaces(problem, (self.size.first, self.size.second))
         turned = dataclasses.replace(problem, spaces=spaces)
-        c = self.coefficients(turned, threads=threads, progress=progress, crew=crew)
+        who, known = crew or ThreadCrew(threads), self._known(turned)
+        c = self.coefficients(turned, progress=progress, crew=who, known=known)
         estimate = LinearEstimate(spaces, problem.decay, problem.weights)
         x = torch.zeros((2, *problem.mixture.shape))
         rows = c[:, problem.mask].T
@@ -100,12 +105,15 @@ class Inn:
         for first in range(0, len(rows), _CHUNK):
             part = slice(first, first + _CHUNK)
             found[:, part] = torch.stack(estimate.curves(rows[part]))
+        std = None
         if self.settings.projection:
             found = projected(found, turned, estimate)
+        else:
+            _, std = tissue_curves_of(problem, known.mixture, who)
         for i in range(2):
             x[i][problem.mask] = found[i]
         tiles = len(self._plan(_part(problem, _held(problem.mask)).shape))
-        return SeparatedImages(x=x, found={"tiles": float(tiles)})
+        return SeparatedImages(x=x, std=std, found={"tiles": float(tiles)})
 
     @torch.no_grad()
     def coefficients(
@@ -115,6 +123,7 @@ class Inn:
         threads: int = 1,
         progress: Progress | None = None,
         crew: Crew | None = None,
+        known: Known | None = None,
     ) -> Tensor:
         """Return the coefficients of both tracers, shape (K1 + K2, X, Y, Z) float32.
 
@@ -123,10 +132,12 @@ class Inn:
             threads: Tiles at work at a time.
             progress: Told of tiles.
             crew: As for `fit`.
+            known: Of the scan; found if None.
         """
         box = _held(problem.mask)
         part = _part(problem, box)
-        plan, known, told = self._plan(part.shape), self._known(problem), progress or Silent()
+        plan, told = self._plan(part.shape), progress or Silent()
+        known = known or self._known(problem)
 
         def cut(index: int) -> tuple[SeparationProblem, tuple[slice, ...]]:
             own, inner = _cut(part, plan.box(index))

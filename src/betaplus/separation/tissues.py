@@ -18,10 +18,10 @@ from betaplus.separation.smoothing import smoothed
 from betaplus.separation.tissue_fit import TissueFit, fit_tissues
 from betaplus.separation.tissue_mixture import TissueMixture
 from betaplus.separation.tissue_prior import TissuePrior
+from betaplus.separation.tissue_voxels import tissue_curves_of
 
 __all__ = ["Tissues", "near_weights", "tissue_mixture"]
 
-_CHUNK = 8192  # voxels
 _ANYWHERE = 0.02  # of the weight of a component, in voxels whose neighbours have none of it
 _THIN = 1e-6
 
@@ -93,47 +93,13 @@ class Tissues:
         settings = self.settings
         scan = smoothed(problem, settings.fwhm)
         mixture = tissue_mixture(scan, settings.of_fit())
-        estimate, mask = mixture.estimate, scan.mask
-        frames = scan.mixture.shape[-1]
-        x, std = (torch.zeros((2, *scan.mixture.shape)) for _ in range(2))
         log_prior = None
         if settings.neighbours > 0.0:
             log_prior = near_weights(mixture, scan, settings.neighbours)
-        spread = torch.as_tensor(estimate.frame_basis)
-        rows = mask.flatten().nonzero()[:, 0]
-        flat, levels = scan.mixture.flatten(0, 2), scan.noise.flatten()
-        parts = rows.split(_CHUNK)
-
-        def part_of(index: int) -> tuple[Tensor | None, ...]:
-            own = None
-            if log_prior is not None:
-                own = log_prior[index * _CHUNK : (index + 1) * _CHUNK].clone()
-            return flat[parts[index]], levels[parts[index]], own
-
-        who = crew or ThreadCrew(threads)
-        found = who.each(_expected, (mixture, spread), len(parts), part_of, "voxels")
-        for part, result in zip(parts, found, strict=True):
-            for i in range(2):
-                x[i].view(-1, frames)[part] = torch.as_tensor(result["x"][i])
-                std[i].view(-1, frames)[part] = torch.as_tensor(result["std"][i])
+        x, std = tissue_curves_of(scan, mixture, crew or ThreadCrew(threads), log_prior)
         return SeparatedImages(
             x=x, std=std, found={"fwhm": settings.fwhm, "components": float(mixture.count)}
         )
-
-
-def _expected(
-    shared: tuple[TissueMixture, Tensor], mixture: Tensor, noise: Tensor, own: Tensor | None
-) -> dict[str, np.ndarray]:
-    """Return the expected curves of some voxels and their SD, shape (2, N, T) each."""
-    tissues, spread = shared
-    estimate, frames = tissues.estimate, mixture.shape[1]
-    white = estimate.whitened(mixture.double()).float()
-    shares, _ = tissues.responsibilities(white, noise, own)
-    found = tissues.moments(white, noise, shares, spread=spread)
-    assert found.variance is not None
-    sd = found.variance.sqrt().reshape(-1, 2, frames).movedim(1, 0).contiguous()
-    x = torch.stack(list(estimate.curves(found.mean)))
-    return {"x": x.numpy(), "std": sd.numpy()}
 
 
 def tissue_mixture(problem: SeparationProblem, settings: TissueFit | None = None) -> TissueMixture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,37 @@ def test_all_that_is_cited_is_there_and_is_of_a_method() -> None:
     for verb, method in OF:
         registry = importlib.import_module(REGISTRIES[verb])
         assert method in {*registry.METHODS, *getattr(registry, "SCORE_METHODS", ())}
+
+
+IDENTIFIER = re.compile(r"(doi:10\.\d{4,5}/[-._;()/:A-Za-z0-9]*[A-Za-z0-9]|arXiv:\d{4}\.\d{4,5})")
+
+
+def test_identifiers_have_the_form_of_identifiers_and_stand_once_at_the_end() -> None:
+    found = []
+    for key, text in REFERENCES.items():
+        named = re.findall(r"(?i)\b(?:doi|arxiv)\b", text)
+        assert len(named) <= 1, key
+        if named:
+            match = IDENTIFIER.search(text)
+            assert match is not None and match.end() == len(text), key
+            found.append(match[0].lower())
+        else:
+            assert text.endswith("."), key
+        assert not re.search(r"\s\s|https?:", text), key
+    assert len(found) > 30 and len(set(found)) == len(found)
+
+
+def test_what_pages_cite_is_known() -> None:
+    """Keys that reports ask for, and identifiers in the pages of the documentation."""
+    from betaplus.report.demo.page import _USED
+
+    for verb, method, model in _USED:
+        assert (verb, method) in OF and (not model or model in MODELS)
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    for page in docs.glob("*.md"):
+        for link in re.findall(r"https://(?:doi\.org|arxiv\.org)/[^)\s>]*", page.read_text()):
+            form = r"https://(doi\.org/10\.\d{4,5}/\S*\w|arxiv\.org/abs/\d{4}\.\d{4,5})"
+            assert re.fullmatch(form, link), (page.name, link)
 
 
 def test_scans_and_participants_are_counted() -> None:

@@ -184,3 +184,24 @@ def test_dark_pages_are_light_on_dark(report, visit) -> None:
         })"""
     )
     assert all(ink > 140 and paper < 60 for ink, paper in shades)
+
+
+def test_the_viewer_of_a_notebook_answers_in_its_frame(visit, tmp_path: Path) -> None:
+    """An image shows itself in a cell by a frame that may run scripts and nothing else."""
+    from tests.denoising.cases import image
+
+    page = tmp_path / "cell.html"
+    page.write_text(f"<html><body>{image().view()._repr_html_()}</body></html>")
+    seen = visit(page)
+    frame = seen.page.frames[-1]
+    frame.wait_for_function(
+        "[...document.querySelectorAll('[data-widget]')].every(n => n.dataset.ready)"
+    )
+    assert seen.asked == [] and seen.said == []
+    before = frame.locator("canvas").evaluate_all(PIXELS)
+    frame.locator("input[type=range]").first.focus()
+    seen.page.keyboard.press("ArrowRight")
+    seen.page.keyboard.press("ArrowRight")
+    seen.page.wait_for_timeout(200)
+    assert frame.locator("canvas").evaluate_all(PIXELS) != before
+    assert seen.asked == []

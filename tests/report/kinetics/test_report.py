@@ -181,3 +181,17 @@ def test_few_effective_samples_are_a_warning(tmp_path: Path, synthetic, read_pag
     )
     text = read_page(path.read_text()).text("aside")
     assert "3 of 20 posteriors rest on fewer than 100 effective samples." in text
+
+
+def test_a_chi_square_that_says_nothing_is_not_drawn(tmp_path, synthetic, read_page) -> None:
+    """With the noise level fitted it is 1 in every voxel."""
+    image, posterior, maps = synthetic.image_posterior()
+    noise = np.random.default_rng(0).normal(0, 1e-4, posterior.diagnostics["chi2"].shape)
+    found = {**posterior.diagnostics, "chi2": 1.0 + noise}
+    path = kinetics_report(
+        tmp_path / "r.html", title="s", posterior=replace(posterior, diagnostics=found),
+        data=image, maps=maps, run=RUN,
+    )  # fmt: skip
+    read = read_page(path.read_text(encoding="utf-8"))
+    assert len(read.images) == 7 + 1  # maps, status
+    assert "so that chi-square is 1 everywhere" in path.read_text(encoding="utf-8")

@@ -61,7 +61,7 @@ _KEYED = (
 
 _ABOUT = ("method", "settings", "tracers", "network", "noise", "mixing", "separability", "seed",
           "versions", "checks")  # fmt: skip
-_WITH_STD = ("tissues", "linear")
+_WITH_STD = ("inn", "tissues", "linear")
 
 
 def run_separate(
@@ -207,8 +207,8 @@ def _said(inputs: Inputs) -> list[str]:
 
 
 def _outputs(request: SeparateRequest, options: Options, names: Names, report: bool) -> list[Path]:
-    drawn = options.method not in _WITH_STD and getattr(options.settings, "samples", 0) > 1
-    stats = [None, "std"] if options.method in _WITH_STD or drawn else [None]
+    moved = getattr(options.settings, "projection", False)  # on to the mixture
+    stats = [None, "std"] if options.method in _WITH_STD and not moved else [None]
     paths = [names.image(tracer.label, stat) for stat in stats for tracer in options.tracers]
     paths.append(names.chi2)
     return [*paths, names.report] if report else paths

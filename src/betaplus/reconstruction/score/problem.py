@@ -130,6 +130,8 @@ def score_problem(
     if start is None:
         settings = Osem.Settings(iterations=passes, subsets=len(data.order), filter=smooth)
         first = Osem(settings).run(data, None, Silent())
+        if not first.any():  # a subset without counts leaves nothing
+            first = uniform_start(data, None)
     else:
         first = uniform_start(data, start)
     scales = scales_of(data, first)

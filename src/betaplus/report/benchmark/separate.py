@@ -15,6 +15,7 @@ separate_report = PartReport(
         "crosstalk": "Cross-talk",
         "mixing": "Mixing residual",
         "coverage": "Coverage",
+        "spread": "SD of voxels",
         "real": "Sums of real curves",
         "speed": "Speed",
     },

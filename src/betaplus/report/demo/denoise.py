@@ -14,7 +14,8 @@ __all__ = ["DENOISE_NOTE", "denoise_images"]
 
 DENOISE_NOTE = (
     f"FDG in a body that the network never saw, with 1/{1 / DOSE:.0f} of the counts, beside a"
-    " Gaussian filter of the width that is best for this very image. Simulation."
+    " Gaussian filter of the width that is best for this very image. Seen from the front: the left"
+    " of the patient is on the right. Simulation."
 )
 
 
@@ -43,11 +44,12 @@ def _volumes(found: Denoised) -> Picture:
     width, height = clean.shape[0], clean.shape[2]
     with style():
         figure = Figure(figsize=(10.5, 2.5 * height / width + 0.4), layout="constrained")
-        for axes, (name, volume) in zip(
-            figure.subplots(1, len(found.volumes)), found.volumes.items(), strict=True
-        ):
+        row = figure.subplots(1, len(found.volumes))
+        for axes, (name, volume) in zip(row, found.volumes.items(), strict=True):
             # Turned, so that the patient's left is on the right.
-            axes.imshow(volume[::-1, y].T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
+            front = volume[::-1, y].T
+            shown = axes.imshow(front, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
+        figure.colorbar(shown, ax=row, shrink=0.6, label="SUV", extend="max")
         return picture(figure, "png", "A body with few counts, filtered, denoised, without noise")

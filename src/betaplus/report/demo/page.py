@@ -35,6 +35,7 @@ from betaplus.report.kinetics.limits import limits, limits_of
 from betaplus.report.kinetics.maps import add_diagnostics, add_maps
 from betaplus.report.kinetics.regions import add_regions
 from betaplus.report.page import Page
+from betaplus.report.references import add_reference_list
 
 __all__ = ["write_demo"]
 
@@ -49,6 +50,14 @@ _LINKS = (
     ("curves/exact/sub-01_kinetics_report.html", "the C-11 curves by exact"),
     ("curves/nlls/sub-01_kinetics_report.html", "the C-11 curves by nlls"),
 )
+
+_USED = (
+    ("kinetics", "exact", "2TCM"), ("kinetics", "consistency", ""), ("kinetics", "flow", ""),
+    ("kinetics", "nlls", ""), ("kinetics", "logan", ""), ("kinetics", "exact", "SRTM"),
+    ("kinetics", "mrtm2", ""), ("reconstruct", "osem", ""), ("reconstruct", "svrg", ""),
+    ("reconstruct", "dds", ""), ("patlak", "hqs", ""), ("patlak", "tv", ""),
+)  # fmt: skip
+"""Verb, method and model of what the page shows, for its citations."""
 
 
 def write_demo(out: str | Path, result: DemoResult) -> Path:
@@ -98,6 +107,7 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))
+    add_reference_list(page, _USED)
     record = {k: v for k, v in run.items() if k != "timings_s"}
     page.add_section("Settings", [
         details("Model, method and prior", field_list(brain.posterior.settings)),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo.patlak import DOSE, FromDynamic
-from betaplus.report.elements import Html, table
+from betaplus.report.elements import Html, format_unit, table
 from betaplus.report.figures.canvas import Picture, picture, style
 
 __all__ = ["PATLAK_NOTE", "patlak_images"]
@@ -15,7 +16,8 @@ __all__ = ["PATLAK_NOTE", "patlak_images"]
 PATLAK_NOTE = (
     f"Ki of a dynamic FDG scan with 1/{1 / DOSE:.0f} of the counts: least squares voxel by voxel,"
     " the same through the Gaussian filter that is best for this very map, joint total variation,"
-    " and a diffusion prior of static images (HQS). Simulation of a person never trained on."
+    " and a diffusion prior of static images (HQS). Seen from the front: the left of the patient is"
+    " on the right. Simulation of a person never trained on."
 )
 
 
@@ -41,6 +43,7 @@ def _maps(found: FromDynamic) -> Picture:
     y = int(np.argmax(np.minimum(clean, 0.02).sum((0, 2))))
     top = float(np.quantile(clean[:, y][clean[:, y] > 1e-4], 0.98))
     width, height = clean.shape[0], clean.shape[2]
+    unit = format_unit(PARAMETER_UNITS["Ki"])
     with style():
         figure = Figure(figsize=(11.5, 2.3 * height / width + 0.5), layout="constrained")
         rows = figure.subplots(1, len(found.Ki))
@@ -49,5 +52,5 @@ def _maps(found: FromDynamic) -> Picture:
             shown = axes.imshow(volume[::-1, y].T, origin="lower", cmap="magma", vmin=0.0, vmax=top)
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
-        figure.colorbar(shown, ax=rows, label="Ki [mL/cm3/min]", shrink=0.9)
+        figure.colorbar(shown, ax=rows, label=f"Ki [{unit}]", shrink=0.9, extend="max")
         return picture(figure, "png", "Ki by least squares, filtered, by total variation, by hqs")

@@ -15,7 +15,8 @@ __all__ = ["PRIOR_NOTE", "prior_images"]
 PRIOR_NOTE = (
     f"White noise of {NOISE:g} (mean uptakes for the head, SUV for the body) on a person whom the"
     " networks never saw, and what one pass of each takes away again, beside a Gaussian filter of"
-    " the width that is best for this very image. Simulation."
+    " the width that is best for this very image. Seen from the front: the left of the person is on"
+    " the right. Simulation."
 )
 
 
@@ -47,11 +48,13 @@ def _volumes(shown: PriorShown) -> Picture:
     width, height = truth.shape[0], truth.shape[2]
     with style():
         figure = Figure(figsize=(10.5, 2.5 * height / width + 0.4), layout="constrained")
-        for axes, (name, volume) in zip(
-            figure.subplots(1, len(shown.volumes)), shown.volumes.items(), strict=True
-        ):
+        row = figure.subplots(1, len(shown.volumes))
+        for axes, (name, volume) in zip(row, shown.volumes.items(), strict=True):
             # Turned, so that the patient's left is on the right.
-            axes.imshow(volume[::-1, y].T, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
+            front = volume[::-1, y].T
+            drawn = axes.imshow(front, origin="lower", cmap="gray_r", vmin=0.0, vmax=top)
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
+        label = "SUV" if shown.what == "body" else "mean uptakes"
+        figure.colorbar(drawn, ax=row, shrink=0.6, label=label, extend="max")
         return picture(figure, "png", f"A {shown.what} with noise, filtered, denoised")

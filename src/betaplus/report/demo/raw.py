@@ -17,7 +17,8 @@ RAW_NOTE = (
     " attenuation, scatter and randoms; reconstructed by ordered subsets with a filter, by"
     " penalised likelihood with the relative difference prior, and with a diffusion prior (the mean"
     " of two draws). NRMSE, PSNR and SSIM are of the"
-    " head, against the activity that was simulated on a finer grid. One realisation."
+    " head, against the activity that was simulated on a finer grid. The left of the picture is the"
+    " left of the head. One realisation."
 )
 
 
@@ -41,7 +42,7 @@ def raw_images(found: FromRaw) -> Iterator[Picture | Html]:
             shown = axes.imshow(part, cmap="inferno", vmin=0.0, vmax=top)
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
-        figure.colorbar(shown, ax=row, shrink=0.85, label="activity [kBq/mL]")
+        figure.colorbar(shown, ax=row, shrink=0.85, label="activity [kBq/mL]", extend="max")
         yield picture(figure, "png", "Truth and reconstructions of the middle slice")
     rows = []
     for name, values in found.measures.items():

@@ -13,13 +13,16 @@ from betaplus.report.figures.canvas import Picture, picture, style
 
 __all__ = ["separate_images", "separate_note"]
 
+_KILO = 1e3
+
 
 def separate_note(found: FromDual) -> str:
     """Return what the section shows."""
     first, second = found.tracers
     return (
         f"One scan of a head with {first}, and {second} {found.delay / SECONDS_PER_MINUTE:.0f}"
-        f" minutes later: the mixture, and each tracer by {found.method} beside the truth. The"
+        f" minutes later: the mean over the frames that hold both, and each tracer by method"
+        f" {found.method} beside the truth; the left of the picture is the left of the head. The"
         " tracers differ in their half-lives, their blood and how tissue takes them up; how well"
         " that tells them apart in a protocol, the verb's own report says. Simulation."
     )
@@ -44,12 +47,15 @@ def _slices(found: FromDual) -> Picture:
 
     shapes = next(iter(found.slices.values())).shape
     with style():
-        figure = Figure(figsize=(11.5, 2.3 * shapes[1] / shapes[0] + 0.3), layout="constrained")
+        figure = Figure(figsize=(12.5, 2.1 * shapes[1] / shapes[0] + 0.3), layout="constrained")
         rows = figure.subplots(1, len(found.slices))
         for axes, (name, plane) in zip(rows, found.slices.items(), strict=True):
             truth = found.slices.get(f"{name.removesuffix(', truth')}, truth", plane)
-            top = float(np.quantile(truth[truth > 0], 0.99))
-            axes.imshow(plane.T, origin="lower", cmap="inferno", vmin=0.0, vmax=top)
+            top = float(np.quantile(truth[truth > 0], 0.99)) / _KILO
+            shown = axes.imshow(plane.T / _KILO, origin="lower", cmap="inferno", vmin=0.0, vmax=top)
+            if name == "mixture" or name.endswith(", truth"):
+                bar = figure.colorbar(shown, ax=axes, shrink=0.7, pad=0.02, extend="max")
+                bar.set_label("kBq/mL")
             axes.set_title(name, weight="bold")
             axes.set_axis_off()
         return picture(figure, "png", "A mixture of two tracers, both as found and as they are")

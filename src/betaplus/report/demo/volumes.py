@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
-from betaplus.report.elements import Html, format_number, table
+from betaplus.report.elements import Html, format_number, format_unit, table
 
 __all__ = ["REFERENCE_NOTE", "reference_tables", "total_volumes"]
 
@@ -26,13 +27,14 @@ def total_volumes(result: DemoResult) -> Html:
             name,
             format_number(result.curve_truth["VT"][i]),
             _interval(VT, i),
-            f"{format_number(logan.mean[i])} +- {format_number(logan.std[i])}",
+            f"{format_number(logan.mean[i])} \u00b1 {format_number(logan.std[i])}",
             f"{t_star[i] / 60:.0f} min",
         ]
         for i, name in enumerate(result.logan.data.names)
     ]
-    header = ["curve", "true VT", "2TCM: median (5 to 95 %)", "Logan +- SD", "t*"]
-    caption = "VT [mL/cm3]. Logan's plot takes the whole curve, blood included."
+    header = ["curve", "true VT", "2TCM: median (5 to 95 %)", "Logan \u00b1 SD", "t*"]
+    unit = format_unit(PARAMETER_UNITS["VT"])
+    caption = f"VT [{unit}]. Logan's plot takes the whole curve, blood included."
     return table(header, rows, caption=caption, dense=True)
 
 
@@ -45,13 +47,19 @@ def reference_tables(result: DemoResult) -> Iterator[Html]:
             name,
             format_number(result.reference_truth["BPND"][i]),
             _interval(srtm, i),
-            f"{format_number(mrtm2.mean[i])} +- {format_number(mrtm2.std[i])}",
-            f"{format_number(logan.mean[i])} +- {format_number(logan.std[i])}",
+            f"{format_number(mrtm2.mean[i])} \u00b1 {format_number(mrtm2.std[i])}",
+            f"{format_number(logan.mean[i])} \u00b1 {format_number(logan.std[i])}",
         ]
         for i, name in enumerate(names)
         if result.reference_truth["BPND"][i] > 0
     ]
-    header = ["region", "true BPND", "SRTM: median (5 to 95 %)", "MRTM2 +- SD", "Logan +- SD"]
+    header = [
+        "region",
+        "true BPND",
+        "SRTM: median (5 to 95 %)",
+        "MRTM2 \u00b1 SD",
+        "Logan \u00b1 SD",
+    ]
     yield table(header, rows, caption="BPND against the cerebellum.", dense=True)
 
 

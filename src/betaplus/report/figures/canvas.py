@@ -10,8 +10,11 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from betaplus.core.errors import UsageError
+from betaplus.io.atomic import atomic_path
 from betaplus.report.elements import Html, to_html
 
 if TYPE_CHECKING:
@@ -99,6 +102,28 @@ class Picture:
             image = f'<img src="data:image/png;base64,{self.data}" alt="{alt}" {limit}>'
         caption = f"<figcaption>{to_html(self.caption)}</figcaption>" if self.caption else ""
         return f'<figure>{caption}<div class="plot">{image}</div></figure>'
+
+    def _repr_html_(self) -> str:
+        return self.__html__()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the figure as a file, SVG or PNG as it is; return its path.
+
+        Raises:
+            UsageError: If the name ends in anything else.
+            OutputError: If the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix != f".{self.kind}":
+            raise UsageError(f"{path.name} for a picture", f"expected a name in .{self.kind}")
+        data = base64.b64decode(self.data) if self.kind == "png" else self._svg().encode()
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
+        return path
+
+    def _svg(self) -> str:
+        spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+        return self.data.replace("<svg ", f"<svg {spaces} ", 1)
 
 
 def gallery(pictures: Iterable[Picture]) -> Html:

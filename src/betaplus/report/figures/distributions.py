@@ -44,7 +44,7 @@ def histograms(
     with style():
         figure = Figure(figsize=(8.8, 2.7))
         grid = figure.add_gridspec(
-            1, max(len(panels), 1), left=0.06, right=0.975, top=0.9, bottom=0.18, wspace=0.3
+            1, max(len(panels), 1), left=0.06, right=0.975, top=0.9, bottom=0.18, wspace=0.42
         )
         for i, name in enumerate(panels):
             axes = figure.add_subplot(grid[0, i])

@@ -18,7 +18,7 @@ _LEAST = 3.0  # mm: half the axis at least
 _SERIES = (
     ("right_mm", "blue", "to the right"),
     ("front_mm", "amber", "to the front"),
-    ("head_mm", "teal", "to the head"),
+    ("head_mm", "red", "to the head"),
 )
 _TEXT = (
     "How far the outlines in each frame lie from those in the mean of all frames. A frame is warned"

@@ -25,6 +25,8 @@ __all__ = ["centre", "orthogonal_slices", "status_slices"]
 _BACKGROUND = "#0e1113"
 _WIDTH = 7.4  # in
 _TALLEST = 4.0  # in: of a row
+_ALONE = 2.6  # in: of a plane by itself
+_THINNEST = 0.2  # of its longer edge: planes that are thinner are left to the viewer
 _PLANES = (  # name, axis cut, horizontal axis, vertical axis, labels left, right, bottom, top
     ("axial", 2, 0, 1, "LRPA"),
     ("coronal", 1, 0, 2, "LRIS"),
@@ -147,8 +149,16 @@ def _draw(
     where = affine[:3, :3] @ index + affine[:3, 3]
     size = [(part.stop - part.start) * v for part, v in zip(box, voxel, strict=True)]
     left, right, gap, top, between = 0.3, 1.05, 0.08, 0.42, 0.12  # in
-    ratios = [size[h] / size[v] for _, _, h, v, _ in _PLANES]
-    tall = min(_TALLEST, (_WIDTH - left - right - 2 * gap) / sum(ratios))
+    thick = [
+        p for p in _PLANES if min(size[p[2]], size[p[3]]) > _THINNEST * max(size[p[2]], size[p[3]])
+    ]
+    planes = thick or list(_PLANES)
+    ratios = [size[h] / size[v] for _, _, h, v, _ in planes]
+    tall = (
+        min(_TALLEST, (_WIDTH - left - right - 2 * gap) / sum(ratios))
+        if len(planes) > 1
+        else _ALONE
+    )
     width = left + right + 2 * gap + tall * sum(ratios)
     height = top + len(rows) * tall + (len(rows) - 1) * between + 0.08
     with style():
@@ -156,7 +166,7 @@ def _draw(
         for r, row in enumerate(rows):
             bottom = height - top - (r + 1) * tall - r * between
             x = left
-            for (name, cut, h, v, letters), ratio in zip(_PLANES, ratios, strict=True):
+            for (name, cut, h, v, letters), ratio in zip(planes, ratios, strict=True):
                 axes = figure.add_axes(
                     (x / width, bottom / height, tall * ratio / width, tall / height)
                 )

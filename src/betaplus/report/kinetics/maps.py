@@ -10,7 +10,7 @@ from betaplus.core.units import PARAMETER_UNITS
 from betaplus.report.elements import Html, details, to_html
 from betaplus.report.figures import centre, histograms, orthogonal_slices, status_slices
 from betaplus.report.figures.volumes import colour_range
-from betaplus.report.kinetics.checks import Maps
+from betaplus.report.kinetics.checks import Maps, analysed
 from betaplus.report.kinetics.tables import status_table, voxel_table
 from betaplus.report.page import Page
 from betaplus.report.viewer import Layer, curves_of, slice_viewer
@@ -19,6 +19,8 @@ __all__ = ["add_diagnostics", "add_maps"]
 
 _HEAVY_TAILED = ("Ki", "VT")
 _FEWEST = 12  # curves that are worth a histogram
+_NEAR_ONE = 0.01
+_NEARLY_ALL = 0.99
 
 
 def add_maps(
@@ -79,8 +81,10 @@ def add_diagnostics(
     ess, status, chi2 = (found.get(k) for k in ("ess", "status", "chi2"))
     if ess is None and status is None and chi2 is None:
         return
+    noise_fitted = chi2 is not None and _all_one(posterior, chi2)
+    chi2 = None if noise_fitted else chi2
     content: list[object] = []
-    if max(np.size(v) for v in (ess, status, chi2) if v is not None) >= _FEWEST:
+    if max(np.size(v) for v in (ess, status, chi2, ()) if v is not None) >= _FEWEST:
         content.append(histograms(ess, status, chi2))
     if status is not None:
         content.append(status_table(np.asarray(status)))
@@ -94,10 +98,19 @@ def add_diagnostics(
             content.append(orthogonal_slices(chi2, affine, "chi-square", "1", mask=mask, at=at))
     note = (
         "The effective sample size says how finely a posterior was resolved: 100 leaves an error"
-        " of about a tenth of an SD in its mean. In histograms the highest half percent of"
-        " chi-squares share the last bar."
+        " of about a tenth of an SD in its mean."
     )
+    if noise_fitted:
+        note += " The noise level was fitted to each curve, so that chi-square is 1 everywhere."
+    elif chi2 is not None:
+        note += " In histograms the highest half percent of chi-squares share the last bar."
     page.add_section("Diagnostics", content, note)
+
+
+def _all_one(posterior: Posterior, chi2: np.ndarray) -> bool:
+    """Return whether chi-square says nothing: nearly all are 1 to within a hundredth."""
+    values = analysed(posterior, chi2)
+    return bool(values.size) and float(np.mean(np.abs(values - 1.0) < _NEAR_ONE)) > _NEARLY_ALL
 
 
 def _layers(mean: np.ndarray, sd: np.ndarray, median: np.ndarray | None, unit: str) -> list[Layer]:

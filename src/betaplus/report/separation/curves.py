@@ -15,8 +15,8 @@ __all__ = ["mixture_curves", "shown_regions", "tracer_curves"]
 
 _MOST = 6
 _WIDE, _TALL = 3.1, 2.35  # in: of a panel
-_TRACER = ("blue", "amber")
-_METHOD = ("teal", "red")
+_SUM, _TRACER = "blue", ("amber", "red")  # as in the viewer
+_METHOD = ("teal", "amber")
 
 
 def shown_regions(result: SeparateRun) -> list[int]:
@@ -32,15 +32,15 @@ def mixture_curves(result: SeparateRun) -> Picture:
     decay = study.problem.decay
     frames = study.mixing.frames
     labels = [one.label for one in study.tracers]
+    factor, unit = display_unit(float(curves.mixture[shown_regions(result)].max()), "Bq/mL")
 
     def draw(axes: Any, r: int) -> None:
-        factor, unit = display_unit(float(curves.mixture[r].max()), "Bq/mL")
         half = 0.5 * frames.duration / SECONDS_PER_MINUTE
         t = frames.mid / SECONDS_PER_MINUTE
         y = factor * curves.mixture[r]
         axes.hlines(y, t - half, t + half, color=COLOURS["ink"], lw=1.2, label="measured", zorder=3)
         parts = factor * decay * curves.pair[:, r]
-        axes.plot(t, parts.sum(0), color=COLOURS["red"], lw=1.0, label="sum of both")
+        axes.plot(t, parts.sum(0), color=COLOURS[_SUM], lw=1.0, label="sum of both")
         for part, seen, name, colour in zip(parts, decay > 0, labels, _TRACER, strict=True):
             axes.plot(t[seen], part[seen], color=COLOURS[colour], lw=1.0, label=name)
         axes.set_ylabel(f"[{unit}]", labelpad=1)
@@ -54,10 +54,11 @@ def tracer_curves(result: SeparateRun, index: int) -> Picture:
     frames = study.mixing.frames
     seen = study.problem.seen[index]
     t = frames.mid[seen] / SECONDS_PER_MINUTE
+    largest = float(curves.pair[index, shown_regions(result)][:, seen].max())
+    factor, unit = display_unit(largest, "Bq/mL")
 
     def draw(axes: Any, r: int) -> None:
         mine = curves.pair[index, r, seen]
-        factor, unit = display_unit(float(mine.max()), "Bq/mL")
         for (name, found), colour in zip(curves.references.items(), _METHOD, strict=False):
             axes.plot(t, factor * found[index, r, seen], color=COLOURS[colour], lw=0.9, label=name)
         axes.plot(

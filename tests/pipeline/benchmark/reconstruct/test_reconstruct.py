@@ -11,14 +11,18 @@ import pytest
 from scipy.stats import ttest_rel
 from tests.physics.projector.cases import SMALL
 
+from betaplus.core.errors import UsageError
 from betaplus.core.grid import ImageGrid
-from betaplus.pipeline.benchmark.reconstruct import bench, defaults
+from betaplus.pipeline.benchmark.reconstruct import bench, defaults, matched, teaching
 from betaplus.pipeline.benchmark.reconstruct.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
 from betaplus.pipeline.benchmark.reconstruct.cases import Case, measures, trials
 from betaplus.pipeline.benchmark.reconstruct.lesions import coarse_balls
+from betaplus.pipeline.benchmark.reconstruct.parts import benchmark_parts
 from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
+from betaplus.pipeline.benchmark.reconstruct.supervised import load_network
 from betaplus.pipeline.benchmark.reconstruct.table import paired, reconstruct_table
+from betaplus.pipeline.benchmark.reconstruct.tasks import all_tasks
 from betaplus.pipeline.benchmark.shelf import Shelf
 from betaplus.pipeline.training.corpus import FIRST_TEST
 from betaplus.report.benchmark.reconstruct import reconstruct_figures
@@ -26,6 +30,7 @@ from betaplus.simulation.raw.acquisition import simulate_counts
 from betaplus.simulation.raw.head import average, finer
 
 GRID = ImageGrid(shape=(14, 14, 8), voxel_size=(6.0, 6.0, 2.5))
+TAUGHT = Candidate(name="U-Net", method="unet", tried={}, parts=())
 SMALLER = (
     Candidate(
         name="OSEM and filter", method="osem", tried={}, passes=3, filters=(0.0, 6.0),
@@ -40,20 +45,21 @@ SMALLER = (
         swept=("beta", (0.02, 0.2)),
     ),
     Candidate(
-        name="dds", method="dds", tried={"weight": (0.3, 1.0)}, fixed={"draws": 2, "steps": 3},
-        prior="brain2d-coarse", swept=("weight", (1.0,)),
+        name="dds", method="dds", tried={"weight": (0.3, 1.0)},
+        fixed={"draws": 2, "steps": 2, "inner": 6},
+        prior="brain2d-coarse", often={"draws": 1}, swept=("weight", (1.0,)),
     ),
 )  # fmt: skip
 
 
-def small_case(size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
+def small_case(size: str, fraction: float, seed: int, *, lesions: float = 0.0) -> Case:
     fine = finer(GRID)
     x, y, _z = np.meshgrid(*(fine.axis(i) for i in range(3)), indexing="ij")
     activity = np.where(np.hypot(x, y) < 30.0, 1.0, 0.0).astype(np.float32)
     activity[np.hypot(x - 10.0 + seed % 3, y) < 8.0] = 3.0
     balls = None
     if lesions:
-        activity[np.hypot(x + 10.0, y) < 8.0] = 4.0
+        activity[np.hypot(x + 10.0, y) < 8.0] = lesions + 1.0
         fine_balls = np.where(np.hypot(x + 10.0, y) < 8.0, 1, 0).astype(np.uint8)
         fine_balls[activity == 1.0] = 255
         balls = coarse_balls(fine_balls)
@@ -67,8 +73,11 @@ def small_case(size: str, fraction: float, seed: int, *, lesions: bool = False) 
 def smaller(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(bench, "make_case", small_case)
     monkeypatch.setattr(bench, "SUBSETS", {"small": 5, "full": 6})
-    return Plan(candidates=SMALLER, realisations=12, draws=2, seeds=4, judged_on=(0, 1, 2),
-                tuned_on=(10, 11), sweep=(0.1, 0.01), lesions=(5,))  # fmt: skip
+    monkeypatch.setattr(teaching, "SUBSETS", {"small": 5, "full": 6})
+    monkeypatch.setattr(matched, "MULTIPLES", (3.0,))
+    return Plan(candidates=SMALLER, realisations=6, draws=2, seeds=4, judged_on=(0, 1, 2),
+                tuned_on=(10, 11), sweep=(0.1, 0.01), lesions=(5,),
+                taught_on=(20,), chosen_on=(21,), minutes=0.02)  # fmt: skip
 
 
 def test_a_candidate_is_tried_with_all_its_settings() -> None:
@@ -99,8 +108,10 @@ def test_realisations_differ_and_come_back() -> None:
 
 
 def test_heads_are_of_no_training() -> None:
-    for quick in (False, True):
-        plan = plan_of(quick)
+    for quick, short in ((False, False), (True, False), (False, True)):
+        plan = plan_of(quick, short=short)
+        seeds = (plan.tuned_on, plan.judged_on, plan.chosen_on, plan.taught_on, plan.lesions)
+        assert len({seed for some in seeds for seed in some}) == sum(map(len, seeds))
         assert not set(plan.tuned_on) & set(plan.judged_on)
         assert min(*plan.tuned_on, *plan.judged_on) >= FIRST_TEST
 
@@ -132,7 +143,7 @@ def test_methods_are_tuned_and_judged(smaller: Plan, tmp_path: Path) -> None:
     assert osem[1]["sd"] > osem[0]["sd"]  # noise grows with the passes
     rdp = result["bias_variance"]["methods"]["RDP"]["rows"]
     assert rdp[1]["sd"] < rdp[0]["sd"] and rdp[1]["bias"] > rdp[0]["bias"]
-    assert result["bias_variance"]["realisations"] == 12
+    assert result["bias_variance"]["realisations"] == 6
     spread = result["spread"]["dds"]
     assert spread["seeds"] == 4 and 0.0 <= spread["inside"]["50"] <= spread["inside"]["95"] <= 1.0
     assert set(result["full"]["rows"]) == set(found)
@@ -148,12 +159,29 @@ def test_methods_are_tuned_and_judged(smaller: Plan, tmp_path: Path) -> None:
     for rows in result["lesions"].values():
         assert [row["seed"] for row in rows] == [5]
         assert 20.0 < rows[0]["recovery"] < 120.0 and rows[0]["noise"] > 0.0
+    assert [row["multiple"] for row in result["matched"]] == [3.0]
+    for row in result["matched"]:  # a stronger prior leaves less noise
+        noises = [one["noise"] for one in row["rdp"]]
+        assert noises == sorted(noises, reverse=True)
 
     text = (tmp_path / "benchmark_reconstruct.md").read_text()
     assert text == reconstruct_table(result)
     assert json.loads((tmp_path / "benchmark_reconstruct.json").read_text()) == result
     for path in reconstruct_figures(tmp_path, result):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_is_taught_once_and_judged(smaller: Plan, tmp_path: Path) -> None:
+    plan = dataclasses.replace(
+        smaller, candidates=(TAUGHT,), fractions=(0.01,), full=False, draws=1, judged_on=(0,)
+    )
+    result = benchmark_reconstruct(tmp_path, plan=plan)
+    found = result["accuracy"]["0.01"]["U-Net"]
+    case = small_case("small", 0.01, 0)
+    network = load_network(Bench.at(tmp_path, plan).network(0.01))
+    known = measures(network.image(case.data(5)), case)
+    assert {key: found["rows"][0][key] for key in known} == pytest.approx(known)
+    assert not result["lesions"] and not result["spread"] and not result["matched"]
 
 
 def test_the_reference_has_the_level_of_its_fraction(smaller: Plan, tmp_path: Path) -> None:
@@ -168,9 +196,15 @@ def test_the_reference_has_the_level_of_its_fraction(smaller: Plan, tmp_path: Pa
 def test_time_is_taken_of_both_in_one_run(
     smaller: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = Candidate(name="published", method="dds-published", tried={})
+    published = Candidate(name="published", method="dds-published", tried={"pull": (0.3, 1.0)})
     head = Bench.at(tmp_path, dataclasses.replace(smaller, candidates=(*SMALLER, published)))
-    (task,) = (t for t in defaults.default_tasks(head) if t.name == "speed")
+    (task,) = (t for t in all_tasks(head) if t.name == "speed")
+    for seed in smaller.tuned_on:  # they are timed as they were tuned
+        for name, key in (("published", "pull"), ("dds", "weight")):
+            rows = [{"settings": {key: value}, "passes": 0, "filter": 0.0, "NRMSE": error}
+                    for value, error in ((0.3, 30.0), (1.0, 29.0))]  # fmt: skip
+            head.shelf.put(f"tuning/{name}/0.01/{seed}", {"trials": rows})
+    assert all(head.shelf.has(name) for name in task.needs)
     truth, asked = small_case("small", 0.01, 0).truth, []
 
     def timed(candidate: Candidate, method: str, data: object, settings: dict) -> tuple:
@@ -183,12 +217,12 @@ def test_time_is_taken_of_both_in_one_run(
     task.run()
     rows = head.shelf.get("speed")["rows"]
     assert [(row["method"], row["settings"]) for row in rows] == asked
-    assert asked[0] == ("dds-published", {}) and asked[-1] == ("dds", {})
+    assert asked[0] == ("dds-published", {"pull": 1.0}) and asked[-2] == ("dds", {})
+    assert asked[-1] == ("dds", {"steps": 2, "inner": 6, "weight": 1.0})
     assert rows[0]["NRMSE"] == pytest.approx(10.0, rel=1e-4)
     assert defaults.fastest(rows) == rows[1]  # 10 %, the others less
-    assert not defaults.default_tasks(
-        Bench.at(tmp_path, dataclasses.replace(smaller, candidates=()))
-    )
+    none = Bench.at(tmp_path, dataclasses.replace(smaller, candidates=()))
+    assert not defaults.default_tasks(none, {})
 
 
 def test_it_goes_on_with_what_is_not_there(
@@ -214,6 +248,20 @@ def test_it_goes_on_with_what_is_not_there(
             for row in found["rows"]:
                 row.pop("seconds")
     assert whole == again
+
+
+def test_what_is_made_often_is_made_shorter() -> None:
+    choice = {"settings": {"beta": 0.1}, "passes": 6, "filter": 0.0}
+    once = dataclasses.replace(SMALLER[1], often={"passes": 3})
+    assert once.choice_often(choice) == {**choice, "passes": 3}
+    drawn = SMALLER[3].choice_often(choice)
+    assert drawn["settings"] == {"beta": 0.1, "draws": 1} and drawn["passes"] == 6
+
+
+def test_parts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="methods or coverage"):
+        benchmark_parts(tmp_path, ("methods", "none"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_differences_are_over_heads() -> None:

@@ -61,14 +61,17 @@ def test_people_count_alike():
     assert math.isnan(mean_of([], 0, "nrmse"))
 
 
-def test_the_loss_is_what_a_shift_adds():
+def test_the_loss_is_the_share_that_a_shift_adds():
     rows = [
         row("inn", 0.10, 0.10), row("inn", 0.12, 0.14, shift="delay"),
         row(UNCONDITIONAL, 0.10, 0.10), row(UNCONDITIONAL, 0.20, 0.20, shift="delay"),
         row("inn", 0.09, 0.09, shift="dose"), row(UNCONDITIONAL, 0.15, 0.11, shift="dose"),
+        row("inn-published", 0.4, 0.2), row("inn-published", 0.5, 0.25, shift="delay"),
     ]  # fmt: skip
-    assert loss(rows, "inn", "delay", 1) == pytest.approx(0.04)
-    delay, dose = shift_gates({"rows": rows})
+    assert loss(rows, "inn", "delay", 1) == pytest.approx(0.4)
+    delay, published, dose, missing = shift_gates({"rows": rows})
+    assert (published.found, published.verdict) == (pytest.approx(1.2), "short")
+    assert missing.verdict == "not measured"
     assert (delay.found, delay.verdict) == (pytest.approx(0.3), "pass")
     assert (dose.found, dose.verdict) == (0.0, "pass")  # nothing lost
     none = shift_gates({"rows": [r for r in rows if r["method"] == "inn"]})

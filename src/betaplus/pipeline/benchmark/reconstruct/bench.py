@@ -39,9 +39,13 @@ class Plan:
 
     Attributes:
         quick: Whether it is too little to judge by.
+        short: Whether it is less than the whole.
         fractions: Shares of the counts.
         sweep: Shares at which `dds` with its defaults is set against OSEM at its best.
         lesions: Seeds of heads with hot balls in their white matter.
+        taught_on: Seeds of heads that the U-Net learns from; others choose when it is best.
+        chosen_on: Seeds of those.
+        minutes: Of its training.
         tuned_on: Seeds of heads.
         judged_on: Seeds of others.
         draws: Of the counts of each of them, at `LOW`; elsewhere one.
@@ -52,9 +56,13 @@ class Plan:
     """
 
     quick: bool = False
+    short: bool = False
     fractions: tuple[float, ...] = (1.0, LOW)
     sweep: tuple[float, ...] = (0.001, 0.003, 0.01, 0.1, 1.0)
     lesions: tuple[int, ...] = (FIRST_TEST + 10, FIRST_TEST + 11, FIRST_TEST + 12)
+    taught_on: tuple[int, ...] = tuple(range(1000, 1016))
+    chosen_on: tuple[int, ...] = (FIRST_TEST + 102, FIRST_TEST + 103)
+    minutes: float = 4.0
     tuned_on: tuple[int, ...] = (FIRST_TEST + 100, FIRST_TEST + 101)
     judged_on: tuple[int, ...] = tuple(range(FIRST_TEST, FIRST_TEST + 6))
     draws: int = 5
@@ -66,15 +74,27 @@ class Plan:
     @property
     def folder(self) -> str:
         """Name of the folder of items: those of different plans do not mix."""
-        return "reconstruct_items" + "_quick" * self.quick
+        return "reconstruct_items" + "_quick" * self.quick + "_short" * self.short
 
     def candidate(self, name: str) -> Candidate:
         """Return a method by its name."""
         return next(c for c in self.candidates if c.name == name)
 
 
-def plan_of(quick: bool, full: bool = True) -> Plan:
-    """Return the plan of a run."""
+def plan_of(quick: bool, full: bool = True, short: bool = False) -> Plan:
+    """Return the plan of a run.
+
+    Args:
+        quick: Too little to judge by.
+        full: Whether to run the mMR as well.
+        short: 1 % of the counts, one draw of them, one head to tune on and 10 realisations.
+    """
+    if short and not quick:
+        whole = Plan()
+        return Plan(
+            short=True, fractions=(LOW,), sweep=(), lesions=whole.lesions[:2],
+            tuned_on=whole.tuned_on[:1], draws=1, realisations=10, full=False,
+        )  # fmt: skip
     if not quick:
         return Plan(full=full)
     whole = Plan()
@@ -107,7 +127,7 @@ class Bench:
         """Return the bench of a folder."""
         return cls(plan, Shelf(out / plan.folder), progress or Silent())
 
-    def case(self, size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
+    def case(self, size: str, fraction: float, seed: int, *, lesions: float = 0.0) -> Case:
         """Return a head; the last one is kept."""
         key = (size, fraction, seed, lesions)
         if self._case[:4] != key:
@@ -116,7 +136,7 @@ class Bench:
         return case
 
     def data(
-        self, size: str, fraction: float, seed: int, draw: int = 0, *, lesions: bool = False
+        self, size: str, fraction: float, seed: int, draw: int = 0, *, lesions: float = 0.0
     ) -> SinogramData:
         """Return a draw of its counts, with its sensitivity; the last one is kept."""
         key = (size, fraction, seed, draw, lesions)
@@ -148,6 +168,10 @@ class Bench:
         """Return those that were kept, of some names."""
         found = {name: read_arrays(self._image(name)) for name in names}
         return {name: arrays["image"] for name, arrays in found.items() if arrays}
+
+    def network(self, fraction: float) -> Path:
+        """Return where the U-Net of a fraction of the counts is kept."""
+        return self.shelf.folder / "network" / f"{fraction:g}.npz"
 
     def _image(self, name: str) -> Path:
         return self.shelf.folder / "images" / f"{name.replace('/', '_')}.npz"

@@ -12,6 +12,9 @@ from betaplus.reconstruction.score.choice import shipped_prior
 
 __all__ = ["CANDIDATES", "QUICK", "Candidate", "quicker"]
 
+PARTS = ("bias", "spread", "lesions", "full")
+"""Of the benchmark, beside tuning and judging."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -26,18 +29,28 @@ class Candidate:
         fixed: Settings that are not varied.
         prior: Name of the prior, for methods that draw images; the one that heads are reconstructed
             with if empty.
+        parts: What of the benchmark it takes part in beside tuning and judging.
+        often: Settings, or ``passes``, that differ where many images are made: for bias and SD.
         swept: Setting that bias is traded against SD with, and its values; ``passes`` are counted
             as they go by.
     """
 
     name: str
     method: str
-    tried: Mapping[str, tuple[float, ...]]
+    tried: Mapping[str, tuple[float | str, ...]]
     passes: int = 0
     filters: tuple[float, ...] = (0.0,)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     prior: str = ""
+    parts: tuple[str, ...] = PARTS
+    often: Mapping[str, Any] = field(default_factory=dict)
     swept: tuple[str, tuple[float, ...]] = ("", ())
+
+    def choice_often(self, choice: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was chosen, as it is where many images are made."""
+        passes = self.often.get("passes", choice["passes"])
+        more = {key: value for key, value in self.often.items() if key != "passes"}
+        return {**choice, "settings": {**choice["settings"], **more}, "passes": passes}
 
     def load_prior(self) -> ImagePrior:
         """Return the prior; it is read once."""
@@ -54,50 +67,46 @@ CANDIDATES = (
         name="OSEM and filter",
         method="osem",
         tried={},
-        passes=8,
+        passes=4,
         filters=(0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
-        swept=("passes", (1, 2, 3, 4, 6, 8)),
+        swept=("passes", (1, 2, 4)),
+    ),
+    Candidate(name="U-Net on OSEM", method="unet", tried={}, parts=()),
+    Candidate(
+        name="RDP (SVRG)",
+        method="svrg",
+        tried={"beta": (0.01, 0.03, 0.1), "gamma": (0.5, 2.0)},
+        passes=4,
+        swept=("beta", (0.01, 0.03, 0.1)),
     ),
     Candidate(
         name="MAP-EM, patch prior",
         method="map-em",
-        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "delta": (0.05, 0.2, 1.0)},
-        passes=10,
-        swept=("beta", (0.003, 0.01, 0.03, 0.1)),
-    ),
-    Candidate(
-        name="RDP (SVRG)",
-        method="svrg",
-        tried={"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), "gamma": (0.5, 2.0)},
-        passes=10,
-        swept=("beta", (0.01, 0.03, 0.1)),
+        tried={"beta": (0.003, 0.01, 0.03), "delta": (0.05, 0.2)},
+        passes=6,
+        often={"passes": 2},
+        swept=("beta", (0.003, 0.01, 0.03)),
     ),
     Candidate(
         name="dds-published",
         method="dds-published",
-        tried={"pull": (0.1, 0.3, 1.0), "delta": (0.1, 0.2), "beta": (0.01, 0.1)},
-        swept=("delta", (0.05, 0.1, 0.2, 0.4, 0.8)),
+        tried={"pull": (0.1, 0.3, 1.0, 2.0), "beta": (0.2, 0.5, 0.8)},
+        parts=("full",),
     ),
     Candidate(
-        name="dds, mean of 4",
+        name="dds, mean of 2",
         method="dds",
-        tried={"weight": (0.04, 0.12, 0.36), "beta": (0.4, 1.3, 4.0, 12.0)},
-        fixed={"draws": 4},
-        swept=("weight", (0.04, 0.12, 0.36, 1.0)),
+        tried={"weight": (0.06, 0.12, 0.25), "beta": (2.0, 4.0)},
+        fixed={"draws": 2, "inner": 9},
+        often={"draws": 1, "steps": 5},
+        swept=("beta", (0.5, 2.0, 8.0)),
     ),
     Candidate(
-        name="lisch, mean of 4",
-        method="lisch",
-        tried={"weight": (0.12, 0.36), "beta": (1.3, 4.0), "passes": (2, 3)},
-        fixed={"draws": 4},
-        swept=("weight", (0.12, 0.36, 1.0)),
-    ),
-    Candidate(
-        name="gibbs, mean of 16",
+        name="gibbs, mean of 8",
         method="gibbs",
-        tried={"last": (0.25, 0.5, 1.0), "burn": (20, 60)},
-        fixed={"draws": 16},
-        swept=("last", (0.25, 0.5, 1.0)),
+        tried={"last": (0.5, 1.0, 2.0), "slices": ("axial", "alternate")},
+        fixed={"draws": 8, "burn": 8, "thin": 1, "inner": 1},
+        parts=("full",),
     ),
 )
 """In the order of the table."""
@@ -114,12 +123,14 @@ def quicker(candidate: Candidate) -> Candidate:
     }
     short = {"steps": 4, "draws": 1} if candidate.method == "dds" else {}
     return Candidate(
-        name=candidate.name.replace("mean of 4", "one draw") if short else candidate.name,
+        name=candidate.name.replace("mean of 2", "one draw") if short else candidate.name,
         method=candidate.method,
         tried=tried,
         passes=min(candidate.passes, 3),
         filters=candidate.filters,
         fixed={**candidate.fixed, **short},
         prior=candidate.prior,
+        parts=candidate.parts,
+        often=candidate.often,
         swept=(candidate.swept[0], candidate.swept[1][:2]),
     )

@@ -64,14 +64,14 @@ class Case:
         return SinogramData(sinogram, self.grid, subsets=subsets, psf=scanner.resolution)
 
 
-def make_case(size: str, fraction: float, seed: int, *, lesions: bool = False) -> Case:
+def make_case(size: str, fraction: float, seed: int, *, lesions: float = 0.0) -> Case:
     """Return the head of a seed at a fraction of the counts.
 
     Args:
         size: ``small`` (teaching scanner) or ``full`` (mMR).
         fraction: Of the counts of a full scan; its randoms share stays.
         seed: Of head, person, efficiencies and counts.
-        lesions: Whether there are hot balls in its white matter.
+        lesions: Activity of hot balls in its white matter over that of white matter; 0 for none.
     """
     plan = make_plan(size=size, seed=seed)
     fine = finer(plan.grid)
@@ -79,7 +79,7 @@ def make_case(size: str, fraction: float, seed: int, *, lesions: bool = False) -
     activity = draw_subject(plan.profile, plan.frames, seed).image(head, 0)
     balls = None
     if lesions:
-        activity, fine_balls = add_balls(head, activity)
+        activity, fine_balls = add_balls(head, activity, multiple=lesions)
         balls = coarse_balls(fine_balls)
     budget = plan.budget
     total = budget.trues * (1.0 + budget.scatter_over_trues) + budget.randoms
@@ -101,7 +101,7 @@ class Trial:
         image: Shape (X, Y, Z).
     """
 
-    settings: dict[str, float]
+    settings: dict[str, Any]
     passes: int
     filter: float
     image: np.ndarray
@@ -116,7 +116,7 @@ def trials(
     candidate: Candidate,
     data: SinogramData,
     *,
-    settings: Mapping[str, float] | None = None,
+    settings: Mapping[str, Any] | None = None,
     passes: int | None = None,
     filters: tuple[float, ...] | None = None,
     seed: int = 0,
@@ -133,7 +133,9 @@ def trials(
     """
     kind = find_any(candidate.method)
     values = itertools.product(*candidate.tried.values())
-    combinations = [dict(zip(candidate.tried, v, strict=True)) for v in values]
+    combinations: list[dict[str, Any]] = [
+        dict(zip(candidate.tried, v, strict=True)) for v in values
+    ]
     for combination in [dict(settings)] if settings is not None else combinations:
         fixed = {**candidate.fixed, "subsets": len(data.order), **combination}
         seen: list[tuple[int, np.ndarray]] = []

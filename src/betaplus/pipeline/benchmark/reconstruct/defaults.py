@@ -1,4 +1,4 @@
-"""Methods with the settings that they come with: at all counts, and how long they take.
+"""`dds` with the settings that it comes with: at all counts, and how long it takes.
 
 `dds` with its defaults is set against OSEM with the number of passes and the filter that are best
 for that very image, which no user can know: where it is not worse than that, defaults will do.
@@ -7,6 +7,7 @@ for that very image, which no user can know: where it is not worse than that, de
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,8 +30,14 @@ _FAST: tuple[dict[str, int], ...] = (
 """Settings of `dds`, ever slower, of which the first that is as good as another is taken."""
 
 
-def default_tasks(bench: Bench) -> list[Task]:
-    """Return the pieces: counts, then time. None where the plan lacks a method."""
+def default_tasks(bench: Bench, chosen: Mapping[str, Any], needs: Sequence[str] = ()) -> list[Task]:
+    """Return the pieces: counts, then time. None where the plan lacks a method.
+
+    Args:
+        bench: The bench.
+        chosen: Name of a candidate to a function that returns what it was tuned to.
+        needs: Items that the time takes: the tuning of the published method.
+    """
     plan = bench.plan
     found = {c.method: c for c in plan.candidates}
     if "dds" not in found or "osem" not in found:
@@ -41,8 +48,9 @@ def default_tasks(bench: Bench) -> list[Task]:
         run = partial(_counts, bench, found["dds"], found["osem"], fraction, name)
         tasks.append(Task(name, [name], run))
     if "dds-published" in found:
-        run = partial(_speed, bench, found["dds"], "speed")
-        tasks.append(Task("speed", ["speed"], run))
+        published = found["dds-published"]
+        run = partial(_speed, bench, found["dds"], published, chosen, "speed")
+        tasks.append(Task("speed", ["speed"], run, needs))
     return tasks
 
 
@@ -59,12 +67,17 @@ def _counts(bench: Bench, dds: Candidate, osem: Candidate, fraction: float, name
     bench.shelf.put(name, {"fraction": fraction, "seed": seed, **row})
 
 
-def _speed(bench: Bench, dds: Candidate, name: str) -> None:
-    """Time the published method and ever slower settings of `dds`, in one run."""
+def _speed(
+    bench: Bench, dds: Candidate, published: Candidate, chosen: Mapping[str, Any], name: str
+) -> None:
+    """Time the published method as it was tuned and ever slower settings of `dds`, in one run."""
     seed = bench.plan.judged_on[0]
     case, data = bench.case("small", LOW, seed), bench.data("small", LOW, seed)
+    tuned = chosen[published.name]()["settings"]
+    own = {**dds.fixed, **chosen[dds.name]()["settings"]}
+    own.pop("draws", None)
     rows = []
-    for method, settings in [("dds-published", {}), *(("dds", s) for s in _FAST)]:
+    for method, settings in [("dds-published", tuned), *(("dds", s) for s in (*_FAST, own))]:
         image, seconds = _timed(dds, method, data, {**settings, "draws": 1})
         rows.append({"method": method, "settings": settings, "seconds": seconds,
                      **measures(image, case)})  # fmt: skip

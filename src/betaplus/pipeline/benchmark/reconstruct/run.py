@@ -19,6 +19,7 @@ from betaplus.core.progress import Progress
 from betaplus.pipeline.benchmark.machine import machine_record
 from betaplus.pipeline.benchmark.reconstruct.bench import Bench, Plan, plan_of
 from betaplus.pipeline.benchmark.reconstruct.defaults import default_tasks
+from betaplus.pipeline.benchmark.reconstruct.matched import matched_tasks
 from betaplus.pipeline.benchmark.reconstruct.table import reconstruct_table
 from betaplus.pipeline.benchmark.reconstruct.tasks import all_tasks, chosen, item_name
 from betaplus.pipeline.benchmark.result_files import result_file, write_arrays, write_result
@@ -34,6 +35,7 @@ def benchmark_reconstruct(
     progress: Progress | None = None,
     *,
     full: bool = True,
+    short: bool = False,
     plan: Plan | None = None,
 ) -> dict[str, Any]:
     """Tune, judge and compare the methods.
@@ -44,6 +46,7 @@ def benchmark_reconstruct(
         quick: One head each, 1 % of the counts, few methods and settings, no mMR.
         progress: What to report to.
         full: Whether to run the mMR as well.
+        short: 1 % of the counts, one draw of them, 10 realisations, no mMR.
         plan: How much is done, in place of these.
 
     Returns:
@@ -54,7 +57,7 @@ def benchmark_reconstruct(
         rows of the mMR; ``machine``.
     """
     out = Path(out)
-    bench = Bench.at(out, plan or plan_of(quick, full), progress)
+    bench = Bench.at(out, plan or plan_of(quick, full, short), progress)
     work_through(bench.shelf, all_tasks(bench), bench.progress, "pieces")
     result = _gather(bench)
     names = [c.name for c in bench.plan.candidates]
@@ -91,7 +94,9 @@ def _gather(bench: Bench) -> dict[str, Any]:
             found[c.name] = {"method": c.method, **tuned, "rows": rows, "seconds": seconds}
     swept = {
         c.name: {
+            "method": c.method,
             "swept": c.swept[0],
+            "often": dict(c.often),
             "rows": [
                 row
                 for value in c.swept[1]
@@ -99,13 +104,14 @@ def _gather(bench: Bench) -> dict[str, Any]:
             ],
         }
         for c in plan.candidates
+        if "bias" in c.parts
     }
     spread = {
         c.name: shelf.get(item_name("spread", c))
         for c in plan.candidates
-        if c.method in SCORE_METHODS
+        if c.method in SCORE_METHODS and "spread" in c.parts
     }
-    names = {task.name for task in default_tasks(bench)}
+    names = {task.name for task in default_tasks(bench, {})}
     result: dict[str, Any] = {
         "machine": machine_record(),
         "quick": plan.quick,
@@ -119,12 +125,18 @@ def _gather(bench: Bench) -> dict[str, Any]:
         "lesions": {
             c.name: [shelf.get(item_name("lesions", c, seed)) for seed in plan.lesions]
             for c in plan.candidates
+            if "lesions" in c.parts
         },
+        "matched": [
+            shelf.get(task.name) for task in matched_tasks(bench, {})
+        ],
         "counts": [shelf.get(name) for name in sorted(names - {"speed"}, key=_share)],
     }  # fmt: skip
     if "speed" in names:
         result["speed"] = shelf.get("speed")
     if plan.full:
-        whole = {c.name: shelf.get(item_name("full", c)) for c in plan.candidates}
+        whole = {
+            c.name: shelf.get(item_name("full", c)) for c in plan.candidates if "full" in c.parts
+        }
         result["full"] = {"prompts": next(iter(whole.values()))["prompts"], "rows": whole}
     return result

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from betaplus.pipeline.benchmark.reconstruct.matched import matched_lines
 from betaplus.pipeline.benchmark.reconstruct.table_parts import (
     count_lines,
     lesion_lines,
     speed_lines,
 )
+from betaplus.pipeline.benchmark.reconstruct.tradeoff import tradeoff_lines
 
 __all__ = ["paired", "reconstruct_table"]
 
@@ -24,7 +26,7 @@ def reconstruct_table(result: Mapping[str, Any]) -> str:
     lines = [
         "# Benchmark of reconstruct",
         "",
-        f"Simulated heads in the teaching scanner, 128 x 128 x 16 voxels; tuned on heads"
+        "Simulation: heads in the teaching scanner, 128 x 128 x 16 voxels; tuned on heads"
         f" {result['tuned_on']}, judged on {result['judged_on']}.{quick}",
         "",
         "| counts | method | tuned to | NRMSE [%] | PSNR [dB] | SSIM"
@@ -37,7 +39,8 @@ def reconstruct_table(result: Mapping[str, Any]) -> str:
     for fraction, methods in result["accuracy"].items():
         lines += _pair_lines(fraction, methods)
     lines += [*_bias_lines(result["bias_variance"]), *_spread_lines(result["spread"])]
-    lines += [*lesion_lines(result["lesions"]), *count_lines(result["counts"])]
+    lines += [*lesion_lines(result["lesions"]), *matched_lines(result["matched"])]
+    lines += [*count_lines(result["counts"])]
     lines += speed_lines(result.get("speed"))
     if "full" in result:
         lines += _full_lines(result["full"])
@@ -70,7 +73,10 @@ def _accuracy_line(fraction: str, name: str, found: Mapping[str, Any]) -> str:
     tuned = dict(found["settings"])
     tuned |= {"passes": found["passes"]} if found["passes"] else {}
     tuned |= {"filter": found["filter"]} if found["filter"] else {}
-    text = ", ".join(f"{key} {value:g}" for key, value in tuned.items())
+    text = ", ".join(
+        f"{key} {value if isinstance(value, str) else format(value, 'g')}"
+        for key, value in tuned.items()
+    )
     cells = []
     for key, digits in (("NRMSE", 1), ("PSNR", 1), ("SSIM", 3), ("against OSEM", 1)):
         values = [row[key] for row in found["rows"]]
@@ -116,12 +122,15 @@ def _bias_lines(bias: Mapping[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for name, found in bias["methods"].items():
+        often = ", ".join(f"{key} {value}" for key, value in found["often"].items())
+        label = f"{name} ({often})" if often else name
         for row in found["rows"]:
             lines.append(
-                f"| {name} | {found['swept']} {row['value']:g} | {row['bias']:.1f}"
+                f"| {label} | {found['swept']} {row['value']:g} | {row['bias']:.1f}"
                 f" | {row['sd']:.1f} |"
             )
-    return lines
+    own = next((name for name, one in bias["methods"].items() if one["method"] == "dds"), None)
+    return [*lines, *(tradeoff_lines(bias["methods"], own) if own else [])]
 
 
 def _spread_lines(spread: Mapping[str, Any]) -> list[str]:

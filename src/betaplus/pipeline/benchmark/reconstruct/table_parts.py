@@ -63,7 +63,8 @@ def speed_lines(found: Mapping[str, Any] | None) -> list[str]:
         return []
     lines = [
         "",
-        f"Head {found['seed']}, 1 % of the counts, one draw, defaults but for what is said:",
+        f"Head {found['seed']}, 1 % of the counts, one draw, `dds-published` as tuned, `dds` with"
+        " its defaults but for what is said:",
         "",
         "| method | settings | NRMSE [%] | seconds |",
         "|---|---|---|---|",

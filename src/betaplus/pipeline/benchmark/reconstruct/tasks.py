@@ -15,11 +15,16 @@ from betaplus.pipeline.benchmark.reconstruct.bench import LOW, Bench
 from betaplus.pipeline.benchmark.reconstruct.candidates import Candidate
 from betaplus.pipeline.benchmark.reconstruct.cases import Trial, measures, trials
 from betaplus.pipeline.benchmark.reconstruct.defaults import default_tasks
-from betaplus.pipeline.benchmark.reconstruct.lesions import contrasts
+from betaplus.pipeline.benchmark.reconstruct.lesions import MULTIPLE, contrasts
+from betaplus.pipeline.benchmark.reconstruct.matched import matched_tasks
+from betaplus.pipeline.benchmark.reconstruct.supervised import load_network
+from betaplus.pipeline.benchmark.reconstruct.teaching import teach
 from betaplus.pipeline.benchmark.shelf import Task
 from betaplus.reconstruction.method import SCORE_METHODS, find_score_method
 
 __all__ = ["all_tasks", "chosen", "item_name"]
+
+_MATCHED, _TIMED = ("dds", "svrg"), ("dds", "dds-published")
 
 
 def item_name(part: str, candidate: Candidate, *more: Any) -> str:
@@ -44,23 +49,30 @@ def all_tasks(bench: Bench) -> list[Task]:
                     tasks.append(Task(name, [name], run, _tuned(bench, c, fraction)))
     for c in plan.candidates:
         groups = [c.swept[1]] if c.swept[0] == "passes" else [(value,) for value in c.swept[1]]
-        for group in groups:
+        for group in groups if "bias" in c.parts else ():
             names = [item_name("bias", c, float(value)) for value in group]
             run = partial(_bias, bench, c, group)
             tasks.append(Task(names[0], names, run, _tuned(bench, c, LOW)))
-        if c.method in SCORE_METHODS:
+        if c.method in SCORE_METHODS and "spread" in c.parts:
             name = item_name("spread", c)
             tasks.append(
                 Task(name, [name], partial(_spread, bench, c, name), _tuned(bench, c, LOW))
             )
-        for seed in plan.lesions:
+        for seed in plan.lesions if "lesions" in c.parts else ():
             name = item_name("lesions", c, seed)
             run = partial(_lesions, bench, c, seed, name)
             tasks.append(Task(name, [name], run, _tuned(bench, c, LOW)))
-        if plan.full:
+        if plan.full and "full" in c.parts:
             name = item_name("full", c)
             tasks.append(Task(name, [name], partial(_full, bench, c, name), _tuned(bench, c, LOW)))
-    return [*tasks, *default_tasks(bench)]
+    named = {c.name: partial(chosen, bench, c, LOW) for c in plan.candidates}
+    needs = [n for c in plan.candidates if c.method in _MATCHED for n in _tuned(bench, c, LOW)]
+    published = [n for c in plan.candidates if c.method in _TIMED for n in _tuned(bench, c, LOW)]
+    return [
+        *tasks,
+        *matched_tasks(bench, named, needs),
+        *default_tasks(bench, named, published),
+    ]
 
 
 def chosen(bench: Bench, candidate: Candidate, fraction: float) -> dict[str, Any]:
@@ -82,12 +94,24 @@ def _tuned(bench: Bench, candidate: Candidate, fraction: float) -> list[str]:
 
 
 def _tune(bench: Bench, candidate: Candidate, fraction: float, seed: int, name: str) -> None:
+    if candidate.method == "unet":
+        bench.shelf.put(name, {"trials": teach(bench, fraction)})
+        return
     case, data = bench.case("small", fraction, seed), bench.data("small", fraction, seed)
     rows = [
         {"settings": t.settings, "passes": t.passes, "filter": t.filter, **measures(t.image, case)}
         for t in trials(candidate, data)
     ]
     bench.shelf.put(name, {"trials": rows})
+
+
+def _image(
+    bench: Bench, candidate: Candidate, fraction: float, data: Any, seed: int = 0
+) -> np.ndarray:
+    """Return the image of a method as tuned."""
+    if candidate.method == "unet":
+        return load_network(bench.network(fraction)).image(data)
+    return _run(candidate, chosen(bench, candidate, fraction), data, seed).image
 
 
 def _run(candidate: Candidate, choice: dict[str, Any], data: Any, seed: int = 0) -> Trial:
@@ -104,7 +128,7 @@ def _judge(
 ) -> None:
     case, data = bench.case("small", fraction, seed), bench.data("small", fraction, seed, draw)
     began = time.perf_counter()
-    image = _run(candidate, chosen(bench, candidate, fraction), data, seed=draw).image
+    image = _image(bench, candidate, fraction, data, seed=draw)
     seconds = time.perf_counter() - began
     if (seed, draw, fraction) == (bench.plan.judged_on[0], 0, bench.plan.fractions[-1]):
         bench.keep("truth", case.truth)
@@ -118,6 +142,7 @@ def _bias(bench: Bench, candidate: Candidate, values: tuple[float, ...]) -> None
     """Measure bias and SD at some values of what is swept; passes are seen in one run."""
     seed, (what, _) = bench.plan.judged_on[0], candidate.swept
     case, choice = bench.case("small", LOW, seed), chosen(bench, candidate, LOW)
+    choice = candidate.choice_often(choice)
     running = {value: Realisations() for value in values}
     for r in range(bench.plan.realisations):
         data = bench.data("small", LOW, seed, r + 1)
@@ -147,7 +172,11 @@ def _spread(bench: Bench, candidate: Candidate, name: str) -> None:
     case = bench.case("small", LOW, seed)
     data: Any = bench.data("small", LOW, seed)
     kind, count = find_score_method(candidate.method), bench.plan.seeds
-    settings = {**candidate.fixed, **chosen(bench, candidate, LOW)["settings"], "draws": count}
+    settings: dict[str, Any] = {
+        **candidate.fixed,
+        **chosen(bench, candidate, LOW)["settings"],
+        "draws": count,
+    }
     method = kind(
         kind.Settings(subsets=len(data.order), **settings),
         ScoreInputs(prior=candidate.load_prior()),
@@ -177,9 +206,9 @@ def _spread(bench: Bench, candidate: Candidate, name: str) -> None:
 
 def _lesions(bench: Bench, candidate: Candidate, seed: int, name: str) -> None:
     """Measure how much of the contrast of balls is left, as tuned on heads without any."""
-    case = bench.case("small", LOW, seed, lesions=True)
-    data = bench.data("small", LOW, seed, lesions=True)
-    image = _run(candidate, chosen(bench, candidate, LOW), data).image
+    case = bench.case("small", LOW, seed, lesions=MULTIPLE)
+    data = bench.data("small", LOW, seed, lesions=MULTIPLE)
+    image = _image(bench, candidate, LOW, data)
     assert case.balls is not None
     bench.shelf.put(name, {"seed": seed, **contrasts(image, case.truth, case.balls)})
 
@@ -190,7 +219,7 @@ def _full(bench: Bench, candidate: Candidate, name: str) -> None:
     case, data = bench.case("full", LOW, seed), bench.data("full", LOW, seed)
     watched = Watched(data)
     began = time.perf_counter()
-    image = _run(candidate, chosen(bench, candidate, LOW), watched).image
+    image = _image(bench, candidate, LOW, watched)
     seconds = time.perf_counter() - began
     bench.keep("mMR truth", case.truth)
     bench.keep(f"mMR {candidate.name}", image)

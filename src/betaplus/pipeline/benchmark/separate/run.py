@@ -19,6 +19,7 @@ PARTS = {
     "crosstalk": f"{_HERE}.crosstalk:benchmark_crosstalk",
     "mixing": f"{_HERE}.mixing:benchmark_mixing",
     "coverage": f"{_HERE}.coverage.run:benchmark_coverage",
+    "spread": f"{_HERE}.spread:benchmark_spread",
     "real": f"{_HERE}.real.run:benchmark_real",
     "speed": f"{_HERE}.speed:benchmark_speed",
 }

@@ -1,0 +1,1 @@
+"""Whether intervals of region means of reconstructed scans hold the truth."""

@@ -1,0 +1,1 @@
+"""Nouns and results in notebooks: facts, pictures, the viewer of slices, xarray."""
