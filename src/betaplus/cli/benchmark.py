@@ -289,7 +289,7 @@ def separate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="images, shifts, crosstalk, mixing, coverage, real or speed; repeatable."
+            help="images, shifts, crosstalk, mixing, coverage, spread, real or speed; repeatable."
             "  [default: images]",
         ),
     ] = None,
@@ -316,9 +316,9 @@ def separate(
 ) -> None:
     """Judge the separation of two tracers on simulated heads, and on sums of real curves.
 
-    images, shifts, crosstalk, mixing and coverage keep every figure as it is made: a run that was
-    stopped goes on where it was, and several processes that are given the same folder share the
-    work.
+    images, shifts, crosstalk, mixing, coverage and spread keep every figure as it is made: a run
+    that was stopped goes on where it was, and several processes that are given the same folder
+    share the work.
     """
     from betaplus.pipeline.benchmark.separate.run import benchmark_separate
     from betaplus.report.benchmark.separate import separate_report
