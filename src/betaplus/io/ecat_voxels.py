@@ -11,6 +11,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.io.ecat_file import EcatFrame
+from betaplus.io.lazy_voxels import LazyVoxels
 from betaplus.io.nifti import full_key
 
 __all__ = ["EcatHeader", "LazyEcat"]
@@ -33,7 +34,7 @@ class EcatHeader:
     remarks: tuple[str, ...] = ()
 
 
-class LazyEcat:
+class LazyEcat(LazyVoxels):
     """The voxels of a file: slices like an array, reads float32, holds no open file.
 
     Args:
@@ -55,20 +56,6 @@ class LazyEcat:
         if keep is None:
             return LazyEcat(self.header, self._frames[:1])
         return LazyEcat(self.header, [self._frames[i] for i in np.asarray(keep)], four=True)
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, 3 or 4."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("reading files makes a copy")
-        data = self[...]
-        return data if dtype is None else data.astype(dtype, copy=False)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         full = full_key(key, self.ndim)

@@ -14,6 +14,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError
 from betaplus.core.limits import can_unzip_to, check_shape, is_affine
+from betaplus.io.lazy_voxels import LazyVoxels
 
 __all__ = ["LazyNifti", "NiftiHeader", "full_key", "open_nifti"]
 
@@ -109,7 +110,7 @@ class NiftiHeader:
         return affine
 
 
-class LazyNifti:
+class LazyNifti(LazyVoxels):
     """The voxels of a NIfTI file: slices like an array, reads float32, holds no open file.
 
     Args:
@@ -136,20 +137,6 @@ class LazyNifti:
     def with_frames(self, keep: np.ndarray | None) -> LazyNifti:
         """Return the same file with the frames of an index only; None makes one frame a volume."""
         return LazyNifti(self.header, keep, self.header.shape[:3] if keep is None else None)
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, 3 or 4."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("reading a file makes a copy")
-        data = self.read()
-        return data if dtype is None else data.astype(dtype, copy=False)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         full = full_key(key, self.ndim)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from betaplus.io.lazy_voxels import LazyVoxels
 from betaplus.io.nifti import full_key
 
 __all__ = ["ScaledVoxels"]
 
 
-class ScaledVoxels:
+class ScaledVoxels(LazyVoxels):
     """Voxels times a factor: slices like an array, float32.
 
     Args:
@@ -27,20 +28,6 @@ class ScaledVoxels:
         self.shape = tuple(data.shape)
         if self.factor.shape not in ((), self.shape[3:]):
             raise ValueError(f"factor of shape {self.factor.shape} for voxels of {self.shape}")
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, 3 or 4."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("reading makes a copy")
-        data = self[...]
-        return data if dtype is None else data.astype(dtype, copy=False)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         full = full_key(key, self.ndim)

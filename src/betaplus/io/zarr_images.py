@@ -22,6 +22,7 @@ from betaplus.io.atomic import atomic_path
 from betaplus.io.image_fields import image_fields
 from betaplus.io.images import make_image
 from betaplus.io.jsons import plain
+from betaplus.io.lazy_voxels import LazyVoxels
 from betaplus.io.nifti import LazyNifti, full_key
 from betaplus.io.zarr_chunks import open_array
 from betaplus.io.zarr_header import ZarrHeader
@@ -33,7 +34,7 @@ _AT_A_TIME = 256 << 20  # bytes: voxels held while a store is read or written
 _IN_FLIGHT = 2  # chunks decompressed at a time: each is held beside the voxels it goes to
 
 
-class LazyZarr:
+class LazyZarr(LazyVoxels):
     """The voxels of a zarr store: slices like an array, reads float32, holds no open file.
 
     Args:
@@ -60,20 +61,6 @@ class LazyZarr:
     def with_frames(self, keep: np.ndarray | None) -> LazyZarr:
         """Return the same file with the frames of an index only; None makes one frame a volume."""
         return LazyZarr(self.header, keep, self.header.shape[:3] if keep is None else None)
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, 3 or 4."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("reading a file makes a copy")
-        data = self.read()
-        return data if dtype is None else data.astype(dtype, copy=False)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         full = full_key(key, self.ndim)
