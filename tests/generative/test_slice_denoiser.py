@@ -98,3 +98,22 @@ def test_slices_of_tiles():
     one = SliceDenoiser(denoised=tiled, axes=(0,))(X, SIGMA)
     other = SliceDenoiser(denoised=lambda x, s: net(x), axes=(0,))(X, SIGMA)
     torch.testing.assert_close(one, other, atol=1e-6, rtol=0.0)
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("microbatch", [1, 4, 100])
+def test_a_slice_is_taken_from_the_middle_of_its_slab(axis, microbatch):
+    def denoised(x, sigma):
+        means = x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        return means + 100.0 * torch.arange(3.0)[None, :, None, None]
+
+    slabs = SliceDenoiser(denoised=denoised, axes=(axis,), microbatch=microbatch, slab=3)
+    found = slabs(X, SIGMA).movedim(2 + axis, 0)
+    planes = X.movedim(2 + axis, 0)
+    n = len(planes)
+    for i in range(n):
+        first = min(max(i - 1, 0), n - 3)
+        expected = planes[first : first + 3].mean(0) + 100.0 * (i - first)
+        torch.testing.assert_close(found[i], expected)
+    with pytest.raises(ValueError, match="2 slices for slabs of 3"):
+        SliceDenoiser(denoised=denoised, axes=(1,), slab=3)(X[:, :, :, :2], SIGMA)

@@ -48,6 +48,7 @@ class ImagePrior:
         unit: ``uptake``: images divided by `uptake_level`; or ``SUV``.
         orientations: Names of the slices' orientations, in the order of the context; empty for 3-D.
         images: Names of the images of which it knows what goes with what; empty for one image.
+        slab: Slices side by side that are cleaned together.
         bundle: Where it is from.
         bf16: Whether to compute in bfloat16.
     """
@@ -60,6 +61,7 @@ class ImagePrior:
     bundle: Bundle
     bf16: bool = False
     images: tuple[str, ...] = ()
+    slab: int = 1
 
     @property
     def dimensions(self) -> int:
@@ -70,7 +72,8 @@ class ImagePrior:
         """Return the estimate of clean images, without gradients.
 
         Args:
-            x: Shape (B, 1, X, Y[, Z]), or (B, images, X, Y, Z), in the prior's unit and voxels.
+            x: Shape (B, 1, X, Y[, Z]), (B, images, X, Y, Z) or (B, slab, X, Y), in the prior's unit
+                and voxels.
             sigma: Noise level, one or one an item, in the prior's unit.
             orientation: Of slices; not told if None.
         """
@@ -115,7 +118,8 @@ def load_image_prior(
         voxel, edge, unit = float(known["voxel"]), int(known["edge"]), str(known["unit"])
         orientations = tuple(str(item) for item in known["orientations"])
         images = tuple(str(item) for item in known.get("images", ()))
-        _check_channels(denoiser, images)
+        slab = int(known.get("slab", 1))
+        _check_channels(denoiser, images, slab)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"bundle {bundle.path} does not describe an image prior: {error}",
@@ -136,12 +140,13 @@ def load_image_prior(
         bundle=bundle,
         bf16=bf16,
         images=images,
+        slab=slab,
     )
 
 
-def _check_channels(denoiser: ImageDenoiser, images: tuple[str, ...]) -> None:
+def _check_channels(denoiser: ImageDenoiser, images: tuple[str, ...], slab: int) -> None:
     """Refuse a network that is not of one channel an image, and one more of its local level."""
-    n, size = max(len(images), 1), denoiser.size
+    n, size = max(len(images), slab), denoiser.size
     expected = (n * (2 if denoiser.reach else 1), n)
     if (size.channels, size.outputs) != expected:
         raise ValueError(

@@ -35,6 +35,9 @@ class SliceDenoiser:
         microbatch: Slices a call.
         multiple: What images are padded to at their end: the network's pooling in all.
         padding: What with.
+        slab: Slices side by side that the denoiser takes as channels (B, slab, U, V) of volumes of
+            one channel: a slice is taken from the slab of which it is the middle, those at the ends
+            from the first and the last.
         condition: Volume (1 or B, K, X, Y, Z) of which the network is given the same slices.
         crew: Who computes microbatches; one after the other here if None.
     """
@@ -44,6 +47,7 @@ class SliceDenoiser:
     microbatch: int = 16
     multiple: int = 1
     padding: Padding = "zeros"
+    slab: int = 1
     condition: Tensor | None = None
     crew: Crew | None = None
 
@@ -76,17 +80,34 @@ class SliceDenoiser:
         parts = torch.arange(len(x) * slices.shape[1], device=x.device).split(self.microbatch)
         places = [(part // slices.shape[1], part % slices.shape[1]) for part in parts]
 
+        if slices.shape[1] < self.slab:
+            raise ValueError(f"{slices.shape[1]} slices for slabs of {self.slab}")
+
         def given(batch: int) -> tuple[int | Tensor, ...]:
             item, place = places[batch]
             level = levels if levels.ndim == 0 else self._filled(levels[item], 1.0)
             condition = [] if told is None else [self._images(told[item, place])]
-            return (which, self._images(slices[item, place]), level.clone(), *condition)
+            return (which, self._images(self._seen(slices, item, place)), level.clone(), *condition)
 
         crew = self.crew or ThreadCrew()
         for at, found in zip(places, crew.each(_batch, each, len(places), given), strict=True):
             images = found["images"][: len(at[0]), :, : out.shape[3], : out.shape[4]]
+            if self.slab > 1:
+                channel = at[1] - self._first(at[1], slices.shape[1])
+                images = images[torch.arange(len(images), device=images.device), channel][:, None]
             out[at] = images.to(x.dtype)
         return out.movedim(1, 2 + axis)
+
+    def _first(self, place: Tensor, n: int) -> Tensor:
+        """Return the first slice of the slab of which slices are taken."""
+        return (place - self.slab // 2).clamp(0, n - self.slab)
+
+    def _seen(self, slices: Tensor, item: Tensor, place: Tensor) -> Tensor:
+        if self.slab == 1:
+            return slices[item, place]
+        around = self._first(place, slices.shape[1])[:, None]
+        around = around + torch.arange(self.slab, device=place.device)
+        return slices[item[:, None], around, 0]
 
     def _images(self, images: Tensor) -> Tensor:
         size = [-(-edge // self.multiple) * self.multiple for edge in images.shape[2:]]

@@ -43,8 +43,9 @@ def volume_denoiser(
     if prior.dimensions == 2:
         told = tuple(partial(prior, orientation=prior.orientations[axis]) for axis in axes)
         return SliceDenoiser(
-            denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple, crew=crew
-        )
+            denoised=told, axes=axes, microbatch=_MICROBATCH, multiple=multiple, slab=prior.slab,
+            crew=crew,
+        )  # fmt: skip
     overlap = min(_OVERLAP, tile // 2) // multiple * multiple
     return TiledDenoiser(
         denoised=prior, tile=tile, overlap=overlap, multiple=multiple, threads=threads, crew=crew

@@ -101,15 +101,20 @@ def choose_prior(
         anatomy = "brain" if width < _HEAD else "body"
         less = "less" if anatomy == "brain" else "not less"
         why = f"of a {anatomy}: the activity is {width / 10:.0f} cm wide, {less} than 26 cm"
-        prior = shipped_prior(anatomy, bf16=bf16)
+        prior = shipped_prior(anatomy, bf16=bf16, slices=grid.shape[2])
     check_voxels(prior, grid, SLICES["axial"])
     per_suv = None if prior.unit == "uptake" else _per_suv(scan, dose, weight)
     name = prior.bundle.config.folder
     return ScorePrior(prior=prior, seed=seed, per_suv=per_suv, why=f"prior {name}, {why}")
 
 
-def shipped_prior(anatomy: str, *, bf16: bool = False) -> ImagePrior:
+def shipped_prior(anatomy: str, *, bf16: bool = False, slices: int | None = None) -> ImagePrior:
     """Return the prior of ``brain`` or ``body`` that is shipped, or in the folder of bundles.
+
+    Args:
+        anatomy: What was scanned.
+        bf16: Whether the network computes in bfloat16.
+        slices: How many slices there are: a prior of slabs needs so many; enough if None.
 
     Raises:
         InputError: If it is damaged.
@@ -118,9 +123,11 @@ def shipped_prior(anatomy: str, *, bf16: bool = False) -> ImagePrior:
     *better, last = PRIORS[anatomy]
     for name in better:
         try:
-            return load_image_prior(name, bf16=bf16)
+            prior = load_image_prior(name, bf16=bf16)
         except UsageError:
             continue
+        if slices is None or slices >= prior.slab:
+            return prior
     return load_image_prior(last, bf16=bf16)
 
 

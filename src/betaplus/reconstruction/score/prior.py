@@ -103,7 +103,7 @@ class _Turns:
 
 
 def check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...], ...]) -> None:
-    """Refuse a grid whose voxels are not of a size that a prior knows.
+    """Refuse a grid whose voxels are not of a size that a prior knows, or with too few slices.
 
     Args:
         prior: The prior.
@@ -118,6 +118,13 @@ def check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...
     low, high = (float(edge) for edge in known)
     cut = {axis for axes in turns for axis in axes}
     across = prior.dimensions == 2 and cut == {2}
+    fewest = min(grid.shape[axis] for axis in cut)
+    if fewest < prior.slab:
+        raise InputError(
+            f"a grid of {fewest} slices",
+            f"expected {prior.slab} or more, as {prior.bundle.path.name} cleans so many together",
+            "give another --bundle",
+        )
     for edge in grid.voxel_size[:2] if across else grid.voxel_size:
         if not low * (1 - _TOLERANCE) <= edge <= high * (1 + _TOLERANCE):
             raise InputError(

@@ -100,3 +100,24 @@ def test_a_coarse_prior_sees_means_over_blocks(tmp_path: Path) -> None:
     images, means = (each(3, torch.Generator().manual_seed(1))[0] for each in (fine, coarse))
     assert means.shape == (3, 1, 8, 8)
     assert torch.allclose(torch.nn.functional.avg_pool2d(images, 4), means, atol=1e-6)
+
+
+def test_slabs_are_neighbours_in_order_mirrored_left_to_right(tmp_path: Path) -> None:
+    plan = PriorPlan(edge=32, widths=(4, 4), softened=0.0, slab=5, across=(0, 2, 2))
+    plain = Batches(_corpus(tmp_path), plan, augment=False)
+    slabs, context = plain(64, torch.Generator().manual_seed(0))
+    assert slabs.shape == (64, 5, 32, 32)
+    which = context.argmax(1)
+    assert 0.5 < float((which == 2).float().mean()) < 0.85 and not bool((which == 1).any())
+    for slab, axis in zip(slabs, which, strict=True):
+        steps = torch.diff(slab[:, 6:26, 6:26], dim=0)
+        assert torch.allclose(steps, torch.tensor({0: 1.0, 2: 400.0}[int(axis)]))
+    mirrored, context = Batches(plain.corpus, plan)(64, torch.Generator().manual_seed(1))
+    signs: dict[int, set[float]] = {0: set(), 2: set()}
+    for slab, axis in zip(mirrored, context, strict=True):
+        if float(axis.sum()) and int((slab[:, 10:22, 10:22] > 0).all()):
+            x = 0 if int(axis.argmax()) == 0 else 1
+            inside = slab[:, 10:22, 10:22]
+            signs[int(axis.argmax())].add(float(torch.diff(inside, dim=x).sign().mean()))
+            assert bool((torch.diff(inside, dim=1 if x == 0 else 2) > 0).all())
+    assert signs == {0: {-1.0, 1.0}, 2: {-1.0, 1.0}}

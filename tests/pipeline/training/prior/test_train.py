@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from betaplus.core.errors import InputError, UsageError
 from betaplus.generative.image_prior import load_image_prior
+from betaplus.generative.volume_denoiser import volume_denoiser
 from betaplus.pipeline.training.prior.own import read_volume
 from betaplus.pipeline.training.prior.plan import PriorPlan
 from betaplus.pipeline.training.prior.train import train_prior
@@ -136,3 +137,24 @@ def test_it_starts_from_the_weights_of_another(
     with pytest.raises(UsageError, match="prior-nobody"):
         train_prior(tmp_path / "none", config=more, data=images)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_prior_of_slabs_cleans_volumes_with_enough_slices(tmp_path: Path, images: Path) -> None:
+    torch.set_num_threads(1)
+    config = tmp_path / "slab.toml"
+    config.write_text(CONFIG.format(steps=2) + "slab = 3\nacross = [2]\n")
+    prior = load_image_prior("mine", train_prior(tmp_path / "out", config=config, data=images))
+    assert prior.slab == 3 and prior.denoiser.size.outputs == 3
+    x = torch.rand(1, 1, 20, 24, 7, generator=torch.Generator().manual_seed(0))
+    clean = volume_denoiser(prior, axes=(2,))(x, torch.tensor(0.5))
+    with torch.no_grad():
+        slab = torch.nn.functional.pad(x[0, :, :, :, 2:5].movedim(-1, 1), (0, 8, 0, 12))
+        middle = prior(slab, 0.5, orientation="axial")[0, 1, :20, :24]
+    torch.testing.assert_close(clean[0, 0, :, :, 3], middle)
+    thin = nibabel.Nifti1Image(np.ones((20, 20, 2), np.float32), np.diag([4.0, 4.0, 4.0, 1.0]))
+    nibabel.save(thin, images / "sub-01" / "thin.nii.gz")
+    with pytest.raises(InputError, match="2 slices of 4 mm"):
+        train_prior(tmp_path / "thin", config=config, data=images)
+    config.write_text(CONFIG.format(steps=2) + "slab = 2\n")
+    with pytest.raises(UsageError, match="slab is 2"):
+        train_prior(tmp_path / "even", config=config, data=images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Generator, Tensor
@@ -39,12 +41,15 @@ class Batches:
     ]:  # fmt: skip
         """Draw n items and return those of a process: images (n, 1, edge, ...), context (n, 3).
 
+        Of slabs images (n, slab, edge, edge), neighbours in the order of the axis.
         Edges are the plan's, over its `pool`.
         The context is the orientation of a slice, one of three, or zeros; (n, 0) for patches.
         """
         keys = torch.randint(2**62, (n,), generator=generator)[rank::world]
         items = [self._draw(np.random.default_rng(int(key))) for key in keys]
-        images = torch.from_numpy(np.stack([image for image, _ in items]))[:, None]
+        images = torch.from_numpy(np.stack([image for image, _ in items]))
+        if self.plan.slab == 1:
+            images = images[:, None]
         context = torch.zeros(len(items), 3 if self.plan.dimensions == 2 else 0)
         for row, (_, orientation) in enumerate(items):
             if orientation >= 0:
@@ -58,10 +63,8 @@ class Batches:
         image, orientation = draw(volume, self._box(index, volume), rng)
         if not self.augment:
             return self._pooled(image), orientation
-        for axis in range(image.ndim):
-            # A slice is mirrored only left to right, as people are; a patch along any axis.
-            mirrored = image.ndim == 3 or (axis == 0 and orientation != 0)
-            if mirrored and rng.random() < 0.5:
+        for axis in self._mirrored(orientation):
+            if rng.random() < 0.5:
                 image = np.flip(image, axis)
         if rng.random() < self.plan.softened:
             image = self._softer(image, rng)
@@ -69,6 +72,14 @@ class Batches:
             orientation = -1
         image = self._pooled(image) * np.float32(rng.uniform(*_BRIGHTNESS))
         return np.ascontiguousarray(image), orientation
+
+    def _mirrored(self, orientation: int) -> Sequence[int]:
+        """Return axes to mirror: of slices left to right, as people are; of patches all."""
+        if self.plan.dimensions == 3:
+            return range(3)
+        if self.plan.slab == 1:
+            return () if orientation == 0 else (0,)
+        return (0,) if orientation == 0 else (1,)
 
     def _pooled(self, image: np.ndarray) -> np.ndarray:
         """Return means over the plan's blocks."""
@@ -81,14 +92,18 @@ class Batches:
     def _slice(
         self, volume: np.ndarray, box: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, int]:
-        orientation = int(rng.integers(3))
+        across, slab = self.plan.across, self.plan.slab
+        orientation = across[int(rng.integers(len(across)))]
         low, high = box[orientation]
         if rng.random() < _AIR:
             low, high = 0, volume.shape[orientation]
-        plane = np.take(volume, int(rng.integers(low, high)), axis=orientation)
+        first = int(rng.integers(low, high)) - slab // 2
+        first = min(max(first, 0), volume.shape[orientation] - slab)
+        planes = np.moveaxis(volume, orientation, 0)[first : first + slab]
         shift = rng.integers(-_SHIFT, _SHIFT + 1, 2) if self.augment else np.zeros(2, int)
-        middle = np.array(plane.shape) // 2 + shift
-        return cut_box(plane, middle - self.plan.edge // 2, self.plan.edge), orientation
+        corner = np.array(planes.shape[1:]) // 2 + shift - self.plan.edge // 2
+        slices = [cut_box(plane, corner, self.plan.edge) for plane in planes]
+        return slices[0] if slab == 1 else np.stack(slices), orientation
 
     def _patch(
         self, volume: np.ndarray, box: np.ndarray, rng: np.random.Generator

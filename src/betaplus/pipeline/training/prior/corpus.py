@@ -5,17 +5,18 @@ A volume of static images is in the plan's unit and voxels, RAS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from betaplus.core.seeds import generator
 from betaplus.pipeline.training.corpus import corpus_file, simulate_people
+from betaplus.pipeline.training.prior.counted_heads import counted_head
 from betaplus.pipeline.training.prior.pair_corpus import simulate_pairs
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
-__all__ = ["make_corpus", "simulate_volume"]
+__all__ = ["block_means", "make_corpus", "simulate_volume"]
 
 _DRAW = 31
 
@@ -48,17 +49,35 @@ def _volumes(
 
     from betaplus.generative.image_prior import uptake_level
     from betaplus.simulation.fields import sigma_of_fwhm
-    from betaplus.simulation.static import draw_static, make_anatomy
 
-    phantom = make_anatomy(plan.anatomy, person, voxel=plan.voxel, finer=plan.finer)
+    counted = bool(generator(seed, item=person, draw=_DRAW - 1).random() < plan.counted)
+    activity = (counted_head if counted else _painted)(plan, person)
     for paint in paints:
         rng = generator(seed, item=person, draw=_DRAW + paint)
         tracer = plan.tracers[int(rng.integers(len(plan.tracers)))]
-        scan = draw_static(phantom, tracer, int(rng.integers(2**31)))
+        image = block_means(activity(tracer, int(rng.integers(2**31))), plan.averaged)
         width = np.exp(rng.uniform(np.log(plan.sharpest), np.log(plan.bluntest)))
-        sigma = [sigma_of_fwhm(width) / v for v in phantom.voxel_size]
-        image = gaussian_filter(scan.activity, sigma, mode="constant")
+        image = gaussian_filter(image, sigma_of_fwhm(width) / plan.voxel, mode="constant")
         yield image / uptake_level(image) if plan.unit == "uptake" else image
+
+
+def block_means(image: np.ndarray, edge: int) -> np.ndarray:
+    """Return means over blocks, shape (X / edge, Y / edge, Z / edge); what is over is left out."""
+    if edge == 1:
+        return image
+    kept = [n // edge for n in image.shape]
+    blocks = image[tuple(slice(n * edge) for n in kept)]
+    split = [part for n in kept for part in (n, edge)]
+    return np.asarray(blocks.reshape(split).mean(axis=(1, 3, 5)), dtype=image.dtype)
+
+
+def _painted(plan: PriorPlan, person: int) -> Callable[[str, int], np.ndarray]:
+    """Return what draws a person's scans: uptakes as tables have them, organ by organ."""
+    from betaplus.simulation.static import draw_static, make_anatomy
+
+    voxel = plan.voxel / plan.averaged
+    phantom = make_anatomy(plan.anatomy, person, voxel=voxel, finer=plan.finer)
+    return lambda tracer, seed: draw_static(phantom, tracer, seed).activity
 
 
 def _simulate_person(job: tuple[Path, int, PriorPlan, int]) -> None:

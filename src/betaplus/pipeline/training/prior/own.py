@@ -96,6 +96,11 @@ def read_volume(path: Path, plan: PriorPlan, unit: str | None = None) -> Iterato
         volume = in_voxels(values, affine, plan.voxel)
         if not volume.max() > 0.0:
             raise InputError(f"{path.name} holds nothing above 0", "expected an image with uptake")
+        if min(volume.shape) < plan.slab:
+            raise InputError(
+                f"{path.name} has {min(volume.shape)} slices of {plan.voxel:g} mm",
+                f"expected {plan.slab} or more, which this prior cleans together",
+            )
         yield volume / uptake_level(volume) if plan.unit == "uptake" else volume
 
 

@@ -39,11 +39,17 @@ class PriorPlan:
             ``SUV`` takes it as it is.
         voxel: Edge of a voxel [mm]; of heads among bodies 3/4 of it.
         edge: Of a slice or patch [voxels].
+        slab: Slices side by side that are cleaned together; an odd number, 1 for slices alone.
+        across: Axes across which slices are cut, each as often as it is named.
         sd: Standard deviation of the images, in their unit.
         reach: Of its local value (`betaplus.generative.image_denoiser`) [voxels]; 0 for none.
         tracers: Simulated tracers, each as often as it is named.
         people: Simulated anatomies; one in 12 is for validation.
         finer: Sub-voxels along an edge that vote for the label of a head's voxel; 1 is fastest.
+        averaged: Voxels of the simulation along an edge of one of the prior's, which is their mean:
+            above 1 tissues share voxels, as in a scanner.
+        counted: Share of the people that are heads as `betaplus.simulation.raw` counts them, with
+            kinetics of their own, 40 to 60 minutes after injection.
         paints: Simulated scans of each, of different tracers and uptakes.
         sharpest: Smallest width of the resolution of an image [mm].
         bluntest: Largest.
@@ -76,11 +82,15 @@ class PriorPlan:
     unit: str = "uptake"
     voxel: float = 2.0
     edge: int = 128
+    slab: int = 1
+    across: tuple[int, ...] = (0, 1, 2)
     sd: float = 0.5
     reach: int = 0
     tracers: tuple[str, ...] = ("FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride")
     people: int = 132
     finer: int = 2
+    averaged: int = 1
+    counted: float = 0.0
     paints: int = 6
     sharpest: float = 2.5
     bluntest: float = 8.0
@@ -103,7 +113,7 @@ class PriorPlan:
     version: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("tracers", "widths"):
+        for name in ("tracers", "widths", "across"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("maps", self.maps, ("static", "patlak"))
         mixed = ("both",) if self.maps == "patlak" else ()
@@ -114,6 +124,7 @@ class PriorPlan:
             "edge",
             "paints",
             "finer",
+            "averaged",
             "pool",
             "blocks",
             "stem",
@@ -122,6 +133,11 @@ class PriorPlan:
             "version",
         ):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        _require(self.slab >= 1 and self.slab % 2 == 1, "slab", self.slab, "an odd number")
+        _require(self.slab == 1 or (self.dimensions == 2 and self.pool == 1), "slab", self.slab,
+                 "1 but for slices")  # fmt: skip
+        _require(set(self.across) <= {0, 1, 2} and bool(self.across), "across", self.across,
+                 "numbers 0 to 2")  # fmt: skip
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
         _require(self.people >= 2, "people", self.people, "2 or more")
         for name in ("voxel", "sd", "sharpest", "learning_rate", "sigma_sd", "sigma_low"):
@@ -132,11 +148,13 @@ class PriorPlan:
             self.sigma_low < self.sigma_high < math.inf,
             "sigma_high", self.sigma_high, "above sigma_low",
         )  # fmt: skip
-        for name in ("softened", "sigma_uniform"):
+        for name in ("softened", "sigma_uniform", "counted"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         _require(self.softest >= self.voxel, "softest", self.softest, "at least a voxel")
         _require(0 <= self.minutes < math.inf, "minutes", self.minutes, "0 or more")
         _require(bool(self.tracers), "tracers", self.tracers, "at least one")
+        if self.maps == "patlak" or self.anatomy != "brain":
+            _require(not self.counted, "counted", self.counted, "0 but for images of heads")
         _require(bool(self.widths) and min(self.widths) >= 1, "widths", self.widths, "1 or more")
         multiple = self.pool * self.stem * 2 ** (len(self.widths) - 1)
         _require(self.edge % multiple == 0, "edge", self.edge, f"a multiple of {multiple}")
@@ -199,20 +217,25 @@ SHARP = {
     "brain2d": dataclasses.replace(
         PRIORS["brain2d"],
         name="brain2d-sharp",
-        start="brain2d",
+        slab=5,
+        across=(0, 1, 2, 2, 2, 2),
         tracers=("FDG", "FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride"),
-        people=40,
+        people=144,
         finer=1,
-        sharpest=1.0,
+        averaged=2,
+        counted=0.7,
+        sharpest=0.5,
         bluntest=3.0,
         softened=0.1,
         softest=6.0,
         sigma_mean=-0.7,
         sigma_sd=1.0,
         sigma_uniform=0.15,
-        batch=4,
-        steps=9000,
-        learning_rate=3e-4,
+        widths=(28, 48, 72, 96),
+        blocks=1,
+        batch=12,
+        steps=30_000,
+        learning_rate=1e-3,
         version=1,
     ),
 }

@@ -87,6 +87,14 @@ def write_prior_bundle(
     simulated = _SIMULATED.format(**{**dataclasses.asdict(plan), "tracers": tracers})
     if plan.images:
         simulated = _simulated_pairs(plan)
+    if plan.averaged > 1:
+        simulated += f" Voxels are means over {plan.averaged} along each edge of the simulation's."
+    if plan.counted:
+        simulated += (
+            f" {plan.counted:.0%} of the people are heads as `betaplus simulate raw` counts them."
+        )
+    if plan.slab > 1:
+        simulated += f" {plan.slab} slices side by side are cleaned together."
     if plan.pool > 1:
         simulated += f" Images are means over blocks of {plan.pool} voxels an edge."
     card = ModelCard(
@@ -126,6 +134,7 @@ def write_prior_bundle(
             "unit": plan.unit,
             "orientations": list(ORIENTATIONS) if plan.dimensions == 2 else [],
             **({"images": list(plan.images)} if plan.images else {}),
+            **({"slab": plan.slab} if plan.slab > 1 else {}),
         },
         card=card,
         training=TrainingRecord(

@@ -101,7 +101,7 @@ def _train(
 
     corpus = Corpus.of(out / "corpus")
     training, validation = corpus.split()
-    outputs = max(len(plan.images), 1)
+    outputs = max(len(plan.images), plan.slab)
     size = UNetSize(
         dimensions=plan.dimensions,
         widths=plan.widths,

@@ -52,7 +52,7 @@ class Validation:
         figures: dict[str, float] = {}
         for sigma in self.levels:
             noise = torch.randn(self.clean.shape, generator=generator)
-            squares = torch.zeros(self.clean.shape[1], dtype=torch.float64)
+            squares = torch.zeros(len(self._names), dtype=torch.float64)
             for low in range(0, len(self.clean), _ROWS):
                 part = slice(low, low + _ROWS)
                 image = self.clean[part].to(device)
@@ -60,7 +60,7 @@ class Validation:
                     noisy = image + sigma * noise[part].to(device)
                     found = model(noisy, sigma, context=self.context[part].to(device))
                 errors = (found - image).square().mean(tuple(range(2, image.ndim)))
-                squares += errors.sum(0).to("cpu", torch.float64)
+                squares += errors[:, self._judged].sum(0).to("cpu", torch.float64)
             for name, total in zip(self._names, squares.tolist(), strict=True):
                 figures[f"rmse{name} at {sigma:g}"] = math.sqrt(total / len(self.clean))
         score = sum(map(math.log, figures.values())) / len(figures)
@@ -69,6 +69,12 @@ class Validation:
             for key, best in self._filtered.items()
         }
         return {"score": score, **figures, **gains}
+
+    @property
+    def _judged(self) -> slice:
+        """Channels that are judged: of a slab the middle."""
+        middle = self.plan.slab // 2
+        return slice(None) if self.plan.slab == 1 else slice(middle, middle + 1)
 
     @property
     def _names(self) -> list[str]:

@@ -49,8 +49,9 @@ def fill_corpus(
     record = {name: getattr(plan, name) for name in _FIELDS}
     if plan.maps != "static":
         record["maps"] = plan.maps
-    if plan.finer != 2:
-        record["finer"] = plan.finer
+    for name, usual in (("finer", 2), ("averaged", 1), ("counted", 0.0)):
+        if getattr(plan, name) != usual:
+            record[name] = getattr(plan, name)
     record |= {"seed": seed, "own": data is not None, "total": total}
 
     def make() -> Iterator[int]:
