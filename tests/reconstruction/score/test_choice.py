@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from betaplus.core.frames import FrameTiming
 from betaplus.core.grid import ImageGrid
 from betaplus.core.raw import RawScan
 from betaplus.core.tracer import Tracer
+from betaplus.generative.image_prior import ImagePrior, load_image_prior
 from betaplus.physics.projector.projector import Projector
 from betaplus.reconstruction.score.choice import PRIORS, activity_width, choose_prior, shipped_prior
+from betaplus.reconstruction.score.prior import check_voxels
 
 FINE = ImageGrid(shape=(60, 60, 9), voxel_size=(2.0, 2.0, 2.0))
 BODY = ImageGrid(shape=(24, 24, 5), voxel_size=(4.0, 4.0, 4.0))
@@ -78,3 +81,21 @@ def test_the_first_prior_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRIORS, "brain", ("nobody", "nothing"))
     with pytest.raises(UsageError, match="prior-nothing"):
         shipped_prior("brain")
+
+
+def test_a_prior_of_slabs_is_for_grids_with_enough_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slab = dataclasses.replace(load_image_prior("brain2d-coarse"), slab=5)
+    real = load_image_prior
+
+    def load(name: str, *more: Any, **settings: Any) -> ImagePrior:
+        return slab if name == "slab" else real(name, *more, **settings)
+
+    monkeypatch.setattr("betaplus.reconstruction.score.choice.load_image_prior", load)
+    monkeypatch.setitem(PRIORS, "brain", ("slab", "brain2d"))
+    assert shipped_prior("brain", slices=5) is slab and shipped_prior("brain") is slab
+    assert shipped_prior("brain", slices=4).bundle.config.name == "brain2d"
+    coarse = dataclasses.replace(FINE, voxel_size=(8.0, 8.0, 2.0), shape=(30, 30, 4))
+    with pytest.raises(InputError, match=r"a grid of 4 slices; expected 5 or more"):
+        check_voxels(slab, coarse, ((2,),))
