@@ -20,14 +20,17 @@ from betaplus.engine import (
     run,
     workers_of,
 )
-from betaplus.kinetics.method import Fitter, Task, find_method
+from betaplus.kinetics.method import QUANTILES, Fitter, Task, find_method
 from betaplus.kinetics.models import find_kinetic_model
 
-__all__ = ["FitContext", "fit_block", "fit_in_blocks"]
+__all__ = ["DENSE_MAPS", "FitContext", "check_memory", "fit_block", "fit_in_blocks"]
 
 _PROGRAM = 600 << 20  # bytes: interpreter, torch, numba, response tables, reading, the report
 _SPAWNED = 900 << 20  # bytes: a worker process with torch, numba and its tables
 _THREAD = 64 << 20  # bytes
+
+DENSE_MAPS = 12
+"""Volumes of float32 held at a time by files and pictures of maps kept for their voxels."""
 
 
 class FitContext:
@@ -66,6 +69,7 @@ def fit_in_blocks(
     max_memory: int | None,
     journal: Journal | None,
     progress: Progress,
+    dense: int | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Return the arrays of `Fitter.fit` for all curves, and how many blocks were done and resumed.
 
@@ -78,20 +82,19 @@ def fit_in_blocks(
         max_memory: Bound on the run [bytes].
         journal: Where finished blocks are kept, or None.
         progress: What to report to.
+        dense: Volumes of float32 held at a time, or None for all maps.
     """
     task, n = context.task, len(values)
-    model = find_kinetic_model(task.model)
-    columns = len(model.parameters) + len(model.macro) + 3
-    per_curve = 4 * (columns * (2 + len(task.quantiles) + task.samples) + 4)
-    if task.predict:
-        per_curve += 12 * len(task.frames)
+    each = _bytes_per_curve(
+        task.model, len(task.quantiles), task.samples, len(task.frames) if task.predict else 0
+    )
     with open_engine(engine, workers, progress) as executor:
         memory = memory_plan(
-            2 * per_curve + 8 * len(task.frames),
+            2 * each + 8 * len(task.frames),
             n,
             workers_of(executor, workers),
             max_memory,
-            fixed_bytes=_PROGRAM + n * per_curve + max(values.nbytes, grid * per_curve),
+            fixed_bytes=_fixed_bytes(each, n, values.nbytes, grid, dense),
             worker_bytes=_worker_bytes(executor),
         )
         if n > 512:
@@ -113,6 +116,60 @@ def fit_in_blocks(
                 results = {k: np.zeros((n, *v.shape[1:]), v.dtype) for k, v in result.items()}
             assemble([(block, result)], results)
     return results, {"blocks_done": running.blocks_done, "blocks_resumed": running.blocks_resumed}
+
+
+def check_memory(
+    model: str,
+    n: int,
+    frames: int,
+    grid: int,
+    max_memory: int | None,
+    engine: str | Executor,
+    *,
+    samples: int = 0,
+    levels: int = len(QUANTILES),
+    predict: bool = False,
+    dense: int | None = None,
+) -> None:
+    """Refuse, before any curve is read, a run that `fit_in_blocks` would refuse.
+
+    Args:
+        model: Name of the model.
+        n: Curves, or fewer where their number is not known yet.
+        frames: Frames of a curve.
+        grid: Voxels of the volume that results go into.
+        max_memory: Bound on the run [bytes].
+        engine: As for `fit_in_blocks`; by its name alone it is taken for threads.
+        samples: Draws per curve.
+        levels: Quantiles per curve.
+        predict: Whether predictive curves are kept.
+        dense: Volumes of float32 held at a time, or None for all maps.
+
+    Raises:
+        UsageError: If the bound does not hold the run with one worker and the smallest blocks.
+    """
+    each = _bytes_per_curve(model, levels, samples, frames if predict else 0)
+    memory_plan(
+        2 * each + 8 * frames,
+        n,
+        1,
+        max_memory,
+        fixed_bytes=_fixed_bytes(each, n, 4 * n * frames, grid, dense),
+        worker_bytes=_worker_bytes(engine),
+    )
+
+
+def _bytes_per_curve(model: str, levels: int, samples: int, predicted: int) -> int:
+    """Return what the results of a curve take: float32, some for `predicted` frames."""
+    found = find_kinetic_model(model)
+    columns = len(found.parameters) + len(found.macro) + 3
+    return 4 * (columns * (2 + levels + samples) + 4) + 12 * predicted
+
+
+def _fixed_bytes(each: int, n: int, curves: int, grid: int, dense: int | None) -> int:
+    """Return what is held whatever the blocks: the results, then the curves or the maps."""
+    maps = grid * each if dense is None else 4 * dense * grid + n * each
+    return _PROGRAM + n * each + max(curves, maps)
 
 
 def _worker_bytes(executor: str | Executor) -> int:

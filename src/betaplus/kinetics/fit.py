@@ -11,13 +11,14 @@ import numpy as np
 
 from betaplus.core.errors import UsageError
 from betaplus.core.image import PetImage
+from betaplus.core.in_mask import InMask
 from betaplus.core.input_function import InputCurve, InputFunction
 from betaplus.core.posterior import Marginal, Posterior
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.settings import make_settings
 from betaplus.core.tacs import TacTable
 from betaplus.engine import Journal
-from betaplus.kinetics.blocks import FitContext, fit_in_blocks
+from betaplus.kinetics.blocks import DENSE_MAPS, FitContext, check_memory, fit_in_blocks
 from betaplus.kinetics.bundles import bundle_record
 from betaplus.kinetics.curves import Curves, read_curves
 from betaplus.kinetics.delay import delay_option, known_delay
@@ -59,6 +60,7 @@ def fit(
     settings: Any = None,
     quantiles: tuple[float, ...] = QUANTILES,
     predict: bool | None = None,
+    volumes: bool = True,
     engine: str | Executor = "threads",
     workers: int | None = None,
     max_memory: int | None = None,
@@ -95,6 +97,7 @@ def fit(
         settings: Settings of the method: its `Settings`, a mapping, or None.
         quantiles: Levels of the quantiles; 0.05, 0.5 and 0.95 must be among them.
         predict: Whether to keep posterior predictive curves; by default for tables only.
+        volumes: Whether maps of an image are arrays; else they are kept as `InMask`.
         engine: One of `betaplus.engine.ENGINES`, or what `betaplus.engine.open_engine` gave.
         workers: Blocks at work at a time; the cores available if None.
         max_memory: Bound on the run [bytes].
@@ -124,6 +127,20 @@ def fit(
     check_glucose(found, glucose, lumped_constant)
     prior = find_prior(prior)
     delay_option(delay, prior)
+    dense = None if volumes else DENSE_MAPS
+    if isinstance(data, PetImage) and mask is not None:
+        check_memory(
+            found.name,
+            int(np.count_nonzero(mask)),
+            data.n_frames,
+            int(np.size(mask)),
+            max_memory,
+            engine,
+            samples=samples,
+            levels=len(quantiles),
+            predict=bool(predict),
+            dense=dense,
+        )
     curves = read_curves(data, mask)
     if reference is not None:
         if blood is not None:
@@ -167,7 +184,7 @@ def fit(
     context = FitContext(method, settings, task)
     grid = len(curves.values) if curves.mask is None else curves.mask.size
     results, counts = fit_in_blocks(
-        context, curves.values, grid, engine, workers, max_memory, journal, progress
+        context, curves.values, grid, engine, workers, max_memory, journal, progress, dense
     )
     # The curves are not read again, and the maps take their place in memory.
     curves = dataclasses.replace(curves, values=np.empty((0, len(curves.frames)), dtype=np.float32))
@@ -188,7 +205,7 @@ def fit(
         **counts,
     }
     remarks = [*data.remarks, *notes, *getattr(context.fitter(), "remarks", ())]
-    posterior = _posterior(context, curves, results, used, remarks)
+    posterior = _posterior(context, curves, results, used, remarks, volumes)
     if glucose is not None and lumped_constant is not None:
         posterior = with_glucose(posterior, glucose, lumped_constant)
     more = leaning_remarks(posterior, prior, curves.names)
@@ -213,10 +230,13 @@ def _posterior(
     results: Mapping[str, np.ndarray],
     used: dict[str, Any],
     remarks: list[str],
+    volumes: bool,
 ) -> Posterior:
-    def shaped(values: np.ndarray) -> np.ndarray:
+    def shaped(values: np.ndarray) -> Any:
         if curves.mask is None:
             return values
+        if not volumes:
+            return InMask(np.ascontiguousarray(values), curves.mask)
         volume = np.zeros((*curves.mask.shape, *values.shape[1:]), dtype=values.dtype)
         volume[curves.mask] = values
         return volume

@@ -67,6 +67,7 @@ def fit_data(
         t_star=request.t_star,
         mask=None if inputs.survey is None else inputs.survey.mask,
         journal=journal,
+        volumes=False,
         **_input(inputs),
         **running,
     )

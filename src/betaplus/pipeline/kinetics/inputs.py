@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from betaplus.core.input_function import InputCurve
 from betaplus.core.tacs import TacTable
 from betaplus.io.labels import load_labels
 from betaplus.io.voxels import load_mask, voxel_curves
+from betaplus.kinetics.blocks import DENSE_MAPS, check_memory
 from betaplus.kinetics.curves import read_curves
 from betaplus.kinetics.noise_option import weights_option
 from betaplus.kinetics.reference_curve import reference_curve
@@ -98,7 +100,7 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
     survey = None
     if image:
         labels = request.regions or labels_beside(request.source)
-        survey = survey_image(data, open_mask(request, data), labels)
+        survey = _survey(request, options, data, labels)
         files |= region_files(labels)
     remarks = []
     if blood is not None:
@@ -122,6 +124,27 @@ def load_inputs(request: KineticsRequest, options: Options) -> Inputs:
         files=files,
         remarks=tuple(remarks),
     )
+
+
+def _survey(
+    request: KineticsRequest, options: Options, image: PetImage, labels: Path | None
+) -> Survey:
+    """Survey the image, but first see that memory holds its maps, and then its voxels."""
+
+    def check(voxels: int) -> None:
+        check_memory(
+            options.model.name,
+            voxels,
+            image.n_frames,
+            math.prod(image.shape[:3]),
+            options.max_memory,
+            request.engine,
+            samples=request.samples if request.save_draws else 0,
+            dense=None if request.compare_models else DENSE_MAPS,  # which holds all its maps
+        )
+
+    check(1)
+    return survey_image(image, open_mask(request, image), labels, check)
 
 
 def _refuse_suv(unit: str, path: Path) -> None:

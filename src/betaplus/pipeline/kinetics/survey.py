@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,12 @@ class Survey:
         )
 
 
-def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) -> Survey:
+def survey_image(
+    image: PetImage,
+    mask: np.ndarray | None,
+    labels: Path | None,
+    check: Callable[[int], None] | None = None,
+) -> Survey:
     """Read an image once, as its file holds it.
 
     Sums are taken plane by plane, so that the region curves do not depend on the kind of file.
@@ -61,6 +67,7 @@ def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) 
         mask: Voxels asked for, shape (X, Y, Z), or None for all that are not zero in all frames.
         labels: Label image whose regions' mean curves are wanted; without one, the mean of the
             mask and three of its voxels.
+        check: Called with the number of voxels to fit as soon as it is known; may refuse them.
 
     Raises:
         InputError: If nothing is left to fit, a voxel is no number, or the labels cannot be used.
@@ -95,6 +102,8 @@ def survey_image(image: PetImage, mask: np.ndarray | None, labels: Path | None) 
     if not kept.any():
         what = "is zero everywhere" if mask is None else "is zero in all voxels of the mask"
         raise InputError(f"{where} {what}", "expected an image with activity")
+    if check is not None:
+        check(int(kept.sum()))
     remarks = []
     if mask is not None and (asked & ~alive).any():
         remarks.append(
