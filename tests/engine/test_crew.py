@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from betaplus.core.crew import ThreadCrew
+from betaplus.core.progress import Silent
 from betaplus.engine import EngineCrew, Journal, content_key, open_engine, work_folder
 
 COUNT = 23
@@ -26,6 +27,14 @@ def functions():
 def journal(tmp_path):
     with Journal.open(work_folder(tmp_path, "a", "b"), content_key({}, {}, {})) as journal:
         yield journal
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
 
 
 def part(index: int) -> tuple[int, np.ndarray]:
@@ -130,7 +139,9 @@ def test_an_error_of_a_piece_ends_the_run(functions):
 
 def test_pieces_of_a_lost_process_run_again(functions, tmp_path):
     (tmp_path / "death-1").touch()
+    notes = Notes()
     with open_engine("processes", 2) as engine:
-        crew = EngineCrew(engine, 2)
+        crew = EngineCrew(engine, 2, progress=notes)
         check(crew.each(functions.add_or_die, str(tmp_path), COUNT, part))
     assert crew.workers_lost == 1 and not list(tmp_path.iterdir())
+    assert notes.said == ["a worker was lost: its blocks run again"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from betaplus.core.errors import InputError, WorkerError
-from betaplus.engine import Journal, make_executor, open_engine, plan_curves, run
+from betaplus.engine import Journal, make_executor, open_engine, plan_curves, run, workers_lost
 from betaplus.engine.sending import versions
 
 pytestmark = pytest.mark.dask
@@ -106,7 +106,7 @@ def test_a_lost_worker_costs_no_block_and_no_bit(
     functions, engine, reference, tmp_path, folder, key
 ):
     (tmp_path / "death-1").touch()
-    plan = plan_curves(N, seed=3)
+    plan, lost = plan_curves(N, seed=3), workers_lost(engine)
     with Journal.open(folder, key) as journal:
         running = run(
             plan, functions.die, {**OPTIONS, "folder": tmp_path}, executor=engine, journal=journal
@@ -114,6 +114,7 @@ def test_a_lost_worker_costs_no_block_and_no_bit(
         assert outcome(running) == reference
         assert all(journal.load(block) is not None for block in plan)
     assert running.blocks_done == len(plan) and not list(tmp_path.glob("death-*"))
+    assert workers_lost(engine) == lost + 1
     ran = [path.name.split("-")[1] for path in tmp_path.glob("ran-*")]
     assert set(ran) == {str(block.index) for block in plan}
     assert len(ran) <= len(plan) + 4  # results that the lost worker held are made again

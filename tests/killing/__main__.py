@@ -1,4 +1,8 @@
-"""Kills verbs and resumes them: ``python -m tests.killing --number 20 --verb kinetics``."""
+"""Kills verbs and resumes them: ``python -m tests.killing --number 20 --verb kinetics``.
+
+With ``--lost worker --engine processes`` (or ``dask``) one worker of two, with ``--lost scheduler``
+the scheduler of a cluster.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--engine", default="threads", help="of the runs that are killed")
     parser.add_argument("--full", action="store_true", help="take its room away instead")
+    parser.add_argument(
+        "--lost", choices=("worker", "scheduler"), help="kill this instead of the command"
+    )
     asked = parser.parse_args()
     failed = False
     if asked.full:
@@ -29,6 +36,8 @@ def main() -> int:
             print(as_text(verb, stopped, wrong), flush=True)
             failed |= bool(wrong) or not stopped
         return int(failed)
+    if asked.lost is not None:
+        return int(_lost(asked))
     for verb in asked.verb or VERBS:
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="killing-") as folder:
@@ -46,6 +55,37 @@ def main() -> int:
             print(f"  {text}", flush=True)
         failed |= bool(found.bad)
     return int(failed)
+
+
+def _lost(asked: argparse.Namespace) -> bool:
+    """Take workers or schedulers from runs; return whether one did not go on as it must."""
+    from tests.killing.lost import lose_scheduler, lose_worker
+
+    failed = False
+    for verb in asked.verb or VERBS:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="lost-") as name:
+            folder = Path(name)
+            if asked.lost == "worker":
+                found = lose_worker(verb, asked.number, asked.seed, folder, asked.engine)
+                about = (
+                    f"processor time of the killed {[round(t, 1) for t in found.busy]} s, lost by"
+                    f" run.json {found.recorded} ({found.idle} more kills came too late)"
+                )
+            else:
+                found = lose_scheduler(verb, asked.number, asked.seed, folder)
+                about = f"{found.resumed} blocks not repeated after --resume"
+        where = asked.engine if asked.lost == "worker" else "dask:HOST:PORT"
+        print(
+            f"{verb}, {where}: {asked.lost} lost {found.killed} times, seed {asked.seed}, in a run"
+            f" of {found.seconds:.1f} s and {found.blocks} blocks; finished then {found.finished};"
+            f" {about}; {len(found.bad)} troubles, {time.monotonic() - begun:.0f} s",
+            flush=True,
+        )
+        for text in found.bad:
+            print(f"  {text}", flush=True)
+        failed |= bool(found.bad) or found.killed < asked.number
+    return failed
 
 
 if __name__ == "__main__":

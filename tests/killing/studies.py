@@ -21,7 +21,7 @@ COARSE = Path(betaplus.__file__).parent / "bundles" / "prior-brain2d-coarse-v1"
 def _kinetics(folder: Path) -> tuple[object, ...]:
     from tests.cli.study import Study, write_study
 
-    study = Study(write_study(folder, shape=(12, 16, 17), voxels=512 * 6 - 100))
+    study = Study(write_study(folder, shape=(20, 16, 17), voxels=512 * 10 - 100))
     study.out = OUT
     return tuple(study.arguments("--save-draws", "--samples", 2))
 
@@ -51,7 +51,7 @@ def _patlak(folder: Path) -> tuple[object, ...]:
 def _separate(folder: Path) -> tuple[object, ...]:
     from tests.cli import separate_study as study
 
-    study.EDGE = 20  # that there are several tiles
+    study.EDGE = 28  # that there are several tiles
     study.write_study(folder)
     return study.arguments(folder, OUT, "--method", "inn", "--set", "tile=16", "--set", "overlap=8")
 

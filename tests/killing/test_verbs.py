@@ -26,3 +26,21 @@ def test_without_room(verb: str) -> None:
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
     assert " 0 troubles" in found.stdout
+
+
+LOSSES = (
+    ("worker", "processes"),
+    pytest.param("worker", "dask", marks=pytest.mark.dask),
+    pytest.param("scheduler", "dask", marks=pytest.mark.dask),
+)
+
+
+@pytest.mark.parametrize(("lost", "engine"), LOSSES)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_worker_or_the_scheduler_is_lost(verb: str, lost: str, engine: str) -> None:
+    command = [sys.executable, "-m", "tests.killing", "--lost", lost, "--number", "1"]
+    found = subprocess.run(
+        [*command, "--verb", verb, "--engine", engine], capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert f"{lost} lost 1 times" in found.stdout and " 0 troubles" in found.stdout

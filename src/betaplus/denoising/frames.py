@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from betaplus.engine import (
     default_workers,
     open_engine,
     run,
+    workers_lost,
 )
 from betaplus.generative.tiling import plan_tiles
 from betaplus.io.suv import SuvConversion, suv_conversion
@@ -77,6 +78,7 @@ class FrameDenoiser:
         conversion: How voxels become SUVbw.
         memory: The plan.
         remarks: What was taken for granted, and what lies outside the training.
+        workers_lost: Workers that `frames` lost in the middle of their work.
 
     Args:
         image: In Bq/mL, kBq/mL, MBq/mL or SUV.
@@ -138,7 +140,7 @@ class FrameDenoiser:
         check_voxels(image.voxel_size if learned else (1.0, 1.0, 1.0), image.shape[:3])
         if mask is not None and mask.shape != image.shape[:3]:
             raise InputError(f"mask {mask.shape} and image {image.shape[:3]}", "expected one grid")
-        self.mask, self.engine = mask, engine
+        self.mask, self.engine, self.workers_lost = mask, engine, 0
         self.conversion: SuvConversion = suv_conversion(image, "SUVbw", dose=dose, weight=weight)
         self.denoiser: TrainedDenoiser | None = None
         if learned:
@@ -156,6 +158,9 @@ class FrameDenoiser:
         self.memory: MemoryPlan = plan_memory(
             image, self.grid, method, self.settings, self.denoiser, asked, limit, choice
         )
+        self._threads = 1
+        if engine != "inline":
+            self._threads = min(self.memory.workers, max(1, default_workers() // here))
         self.remarks = list(self.conversion.remarks)
         if self.denoiser is not None:
             self.remarks += image_remarks(image, self.denoiser.bundle.config, dose_fraction)
@@ -201,7 +206,9 @@ class FrameDenoiser:
         """
         with open_engine(self.engine, self.memory.workers, progress) as engine:
             for t, raw in volumes(self.image):
-                yield t, raw, self.frame(t, raw, journal, progress, engine)
+                result = self.frame(t, raw, journal, progress, engine)
+                self.workers_lost = workers_lost(engine)
+                yield t, raw, result
 
     def frame(
         self,
@@ -325,8 +332,11 @@ class FrameDenoiser:
             stage=stage,
         )
         found: dict[int, np.ndarray] = {}
-        for block, result in running:
-            found[block.index] = result["piece"]
+        with ThreadPoolExecutor(1) as beside:
+            if isinstance(engine, Workers) and self.method in LEARNED:
+                beside.submit(lambda: volume.beyond)  # while others compute the pieces
+            for block, result in running:
+                found[block.index] = result["piece"]
         if self.ranks is not None:
             self.ranks.collect(found, plan, journal, stage)
             if not self.ranks.first:
@@ -357,6 +367,7 @@ class FrameDenoiser:
             volume.noise.sd,
             grid.grid_voxel,
             grid.grid_affine(self.image.affine),
+            threads=self._threads,
         )
         listed = []
         for one in found.findings:
@@ -382,6 +393,7 @@ class FrameDenoiser:
             seed=self.seed,
             frame=t,
             high_band=self.settings.high_band if self.denoiser is not None else 0.0,
+            threads=self._threads,
         )
 
     def _in_unit(

@@ -20,13 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from betaplus.core.crew import ThreadCrew
 from betaplus.core.errors import InputError
 from betaplus.denoising.residual import (
     bend,
@@ -148,6 +149,7 @@ def guard(
     voxel: Sequence[float],
     affine: np.ndarray | None = None,
     settings: GuardSettings = GuardSettings(),
+    threads: int = 1,
 ) -> Guard:
     """Look for structure in what a denoiser took away.
 
@@ -160,6 +162,7 @@ def guard(
         voxel: Voxel edges [mm].
         affine: Of these volumes, shape (4, 4) [mm]; the first voxel is at 0 if None.
         settings: What counts.
+        threads: Widths at a time.
 
     Raises:
         InputError: If shapes differ or a voxel is no finite number.
@@ -168,15 +171,20 @@ def guard(
     world = np.diag([*voxel, 1.0]) if affine is None else np.asarray(affine, np.float64)
     mask = search_mask(output, voxel) & (sd > 0)
     residual = whitened(noisy, output, sd)
-    found: list[Finding] = []
-    limits: list[tuple[float, float]] = []
-    for width in settings.widths:
+    error = settings.error / (2 * len(settings.widths))
+
+    def search(_: None, width: float) -> dict[str, Any]:
         z, _ = scores(residual, mask, voxel, width, settings.reach)
-        error = settings.error / (2 * len(settings.widths))
         least = settings.margin * largest_score(resels(z, mask), error)
-        limits.append((bend(least, lean(z, mask)), least))
+        limits = bend(least, lean(z, mask)), least
         before, after = (smoothed(x, voxel, width) for x in (noisy, output))
-        found += _peaks(z, before, after, width, limits[-1], settings.change, world)
+        peaks = _peaks(z, before, after, width, limits, settings.change, world)
+        return {"limits": limits, "peaks": peaks}
+
+    widths, found, limits = settings.widths, list[Finding](), list[tuple[float, float]]()
+    for one in ThreadCrew(threads).each(search, None, len(widths), lambda i: (widths[i],)):
+        limits.append(one["limits"])
+        found += one["peaks"]
     kept = _merged(found, voxel)
     return Guard(
         findings=tuple(kept[: settings.most]),

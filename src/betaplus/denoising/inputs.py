@@ -68,16 +68,17 @@ class Shown:
         return Shown(images=of(self.images), basis=of(self.basis), mean=mean)
 
 
-def show(image: Tensor, noise: NoiseMaps) -> Shown:
+def show(image: Tensor, noise: NoiseMaps, threads: int = 1) -> Shown:
     """Return what the network is shown.
 
     Args:
         image: Noisy, shape (B, 1, X, Y, Z) [SUV].
         noise: Of it.
+        threads: To compute with; bits do not depend on it.
     """
     sd = noise.sd
     details = noise.details / sd
-    means = non_local_means(image, noise)
+    means = non_local_means(image, noise, threads)
     path = [image, *means.split(1, 1)]
     for band in range(BANDS):
         path.append(smoothed(path[-1], 2**band))

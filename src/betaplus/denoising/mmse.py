@@ -83,7 +83,9 @@ class Mmse:
         z = fuse(self._plan(volume), tiles)
         if self.settings.kept:
             change, sd = z * volume.noise.sd, volume.noise.sd
-            given = kept_means(-change, volume.coarse + change, volume.resampler.grid_voxel)
+            given = kept_means(
+                -change, volume.coarse + change, volume.resampler.grid_voxel, volume.threads
+            )
             z = z + self.settings.kept * given / sd
         return Denoised(mean=volume.corrected(z))
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from betaplus.denoising.noise import NoiseMaps
+from betaplus.physics.threads import each
 
 __all__ = ["MEANS", "non_local_means"]
 
@@ -28,21 +29,44 @@ _LEAST_STRICT = 0.4  # weights are exp(-that times the squared distance in units
 _TIMES = 3  # from grade to grade
 _AGAIN = 1.2
 _LEFT = 0.06  # variance that the least strict mean leaves, of that of a smoothed image
+_SLAB = 1 << 20  # voxels: what is computed at a time, by a thread
 
 
-def non_local_means(image: Tensor, noise: NoiseMaps) -> Tensor:
+def non_local_means(image: Tensor, noise: NoiseMaps, threads: int = 1) -> Tensor:
     """Return means, shape (B, 6, X, Y, Z) [SUV].
 
     Args:
         image: Noisy, shape (B, 1, X, Y, Z) [SUV].
         noise: Of it.
+        threads: Slabs at a time; bits do not depend on it.
     """
     variance = noise.bands[:, 1:].square().sum(1, keepdim=True) * noise.sd.square()
     guide = image - noise.details[:, :1]
-    first = _means(image, guide, variance, _places(1), _LEAST_STRICT, _GRADES)
-    last = first[-1]
-    again = _means(last, last, _LEFT * variance, _places(2), _AGAIN, 1)
-    return torch.cat([*first, *again], 1)
+    means = image.new_empty((len(image), MEANS, *image.shape[2:]))
+    first, again = means[:, :_GRADES], means[:, _GRADES:]
+    _in_slabs(first, (image, guide, variance), 1, _LEAST_STRICT, threads)
+    last = first[:, -1:].contiguous()
+    _in_slabs(again, (last, last, _LEFT * variance), 2, _AGAIN, threads)
+    return means
+
+
+def _in_slabs(
+    means: Tensor, inputs: tuple[Tensor, Tensor, Tensor], step: int, strict: float, threads: int
+) -> None:
+    """Fill in means, slab by slab along the first axis; see `_means`."""
+    n, places, grades = means.shape[2], _places(step), means.shape[1]
+    halo = 2 * step + 1  # as far as a voxel's neighbours have neighbourhoods
+    thick = max(_SLAB * n // means[:, 0].numel(), 2 * halo)
+
+    def fill(start: int) -> None:
+        first, last = max(start - halo, 0), min(start + thick + halo, n)
+        parts = (x[:, :, first:last] for x in inputs)
+        found = _means(*parts, places, strict, grades)
+        inside = slice(start - first, min(start + thick, n) - first)
+        for grade, mean in enumerate(found):
+            means[:, grade : grade + 1, start : start + thick] = mean[:, :, inside]
+
+    each(fill, ((start,) for start in range(0, n, thick)), threads)
 
 
 def _places(step: int) -> list[tuple[int, int, int]]:

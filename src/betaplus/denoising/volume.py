@@ -33,6 +33,7 @@ class Volume:
         seed: Of what is drawn.
         frame: Number of the frame.
         high_band: Share of the noise that the grid cannot hold which is taken away.
+        threads: For what is computed once for all pieces; bits do not depend on it.
     """
 
     data: np.ndarray
@@ -42,10 +43,11 @@ class Volume:
     seed: int = 0
     frame: int = 0
     high_band: float = 1.0
+    threads: int = 1
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what was derived from the attributes: it is larger than they are."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"threads": 1}
 
     @cached_property
     def image(self) -> Tensor:
@@ -70,7 +72,7 @@ class Volume:
     @cached_property
     def shown(self) -> Shown:
         """What networks see."""
-        return show(self.coarse, self.noise)
+        return show(self.coarse, self.noise, self.threads)
 
     @cached_property
     def told(self) -> Tensor:

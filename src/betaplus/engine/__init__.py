@@ -8,6 +8,7 @@ from betaplus.engine.executors import (
     make_executor,
     open_engine,
     open_executor,
+    workers_lost,
     workers_of,
 )
 from betaplus.engine.journal import Journal, work_folder
@@ -43,5 +44,6 @@ __all__ = [
     "plan_curves",
     "run",
     "work_folder",
+    "workers_lost",
     "workers_of",
 ]

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from betaplus.engine.executors import InlineExecutor, default_workers
+from betaplus.core.progress import Progress, Silent
+from betaplus.engine.executors import InlineExecutor, default_workers, workers_lost
 from betaplus.engine.journal import Journal
 from betaplus.engine.plan import Block
 from betaplus.engine.run import run
@@ -29,24 +30,34 @@ class EngineCrew:
         executor: From `betaplus.engine.open_engine`.
         workers: Pieces at work at a time.
         journal: Of the run, or None.
+        progress: Told of workers that were lost.
 
     Attributes:
         done: Pieces and steps that were kept, those that were found among them.
         resumed: Those that were found in the journal.
-        workers_lost: Times that pieces ran again because a process was lost.
     """
 
     def __init__(
-        self, executor: str | Executor, workers: int, journal: Journal | None = None
+        self,
+        executor: str | Executor,
+        workers: int,
+        journal: Journal | None = None,
+        progress: Progress | None = None,
     ) -> None:
         alone = executor == "inline" or isinstance(executor, InlineExecutor)
         self._executor, self._workers, self._journal = executor, 1 if alone else workers, journal
-        self.done = self.resumed = self.workers_lost = 0
+        self._notes = _NotesOnly(progress)
+        self.done = self.resumed = 0
         self._sealed: tuple[Any, Any, Envelope] | None = None
 
     def limit(self, workers: int) -> None:
         """Have at most so many pieces at work from now on."""
         self._workers = min(self._workers, workers)
+
+    @property
+    def workers_lost(self) -> int:
+        """Workers that the engine has lost in the middle of their work."""
+        return workers_lost(self._executor)
 
     @property
     def threads(self) -> int:
@@ -75,6 +86,7 @@ class EngineCrew:
             executor=self._executor,
             workers=self._workers,
             journal=journal,
+            progress=self._notes,
             stage=kept or "piece",
         )
         early: dict[int, Result] = {}
@@ -97,7 +109,6 @@ class EngineCrew:
                 next(running)  # so that it ends well
         finally:
             running.close()
-            self.workers_lost += running.workers_lost
 
     def _context(self, function: Callable[..., Result], shared: Any) -> Any:
         """Return what pieces share, sealed once for all calls that share it."""
@@ -126,6 +137,17 @@ class EngineCrew:
         self.done += 1
         if self._journal is not None:
             self._journal.save(_block(), dict(arrays), name)
+
+
+class _NotesOnly(Silent):
+    """Passes on what is said; a method reports its own steps."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress or Silent()
+
+    def note(self, text: str) -> None:
+        """Say it."""
+        self._progress.note(text)
 
 
 def _block() -> Block:

@@ -16,12 +16,13 @@ from betaplus.core.progress import Progress
 from betaplus.engine.choice import Choice
 from betaplus.engine.dask_futures import DaskFutures
 from betaplus.engine.sending import Envelope, work
-from betaplus.engine.workers import LOST_TOO_OFTEN, RESUMABLE, TRY_SMALLER, Workers
+from betaplus.engine.workers import LOST, LOST_TOO_OFTEN, RESUMABLE, TRY_SMALLER, Workers
 
 __all__ = ["DaskWorkers"]
 
 PATIENCE = 15  # s, for a scheduler to answer
 _AGAIN = 1.0  # s, between questions how many threads there are
+_EVENTS = "all"  # dask's name for what happens to workers
 _CONFIG = {
     # Blocks and envelopes are bytes that belong in a task.
     "distributed.admin.large-graph-warning-threshold": "1TiB",
@@ -73,6 +74,7 @@ class DaskWorkers(Workers):
                 raise self._unreachable(choice, error) from error
             raise
         self._futures = DaskFutures(self._client)
+        self._client.subscribe_topic(_EVENTS, functools.partial(self._hear, progress))
         threads = self._threads()
         if choice.kind != "dask":
             progress.note(
@@ -134,6 +136,8 @@ class DaskWorkers(Workers):
             self._futures.end(finish=wait and not cancel_futures)
         self._sent = None
         with contextlib.suppress(Exception):
+            self._client.unsubscribe_topic(_EVENTS)  # of which the client's own end is one
+        with contextlib.suppress(Exception):
             self._client.close(timeout=PATIENCE)
         self._end_cluster()
 
@@ -170,6 +174,15 @@ class DaskWorkers(Workers):
     def _lost(self) -> WorkerError:
         said = f"--engine {self.name}: the connection to the scheduler was lost"
         return WorkerError(said, todo=RESUMABLE)
+
+    def _hear(self, progress: Progress, event: tuple[float, Any]) -> None:
+        """Count a worker that the scheduler lost while it was at blocks of this client."""
+        about = event[1]
+        if not isinstance(about, dict) or about.get("action") != "remove-worker":
+            return
+        if set(about.get("processing-tasks", ())) & set(self._client.futures):
+            self.lost += 1
+            progress.note(LOST)
 
     def _end_cluster(self) -> None:
         """End what was started for this executor, and give dask its own settings back."""

@@ -21,6 +21,7 @@ __all__ = [
     "make_executor",
     "open_engine",
     "open_executor",
+    "workers_lost",
     "workers_of",
 ]
 
@@ -138,6 +139,11 @@ def open_engine(
         return
     with open_executor(engine, workers, progress) as executor:
         yield executor
+
+
+def workers_lost(engine: str | Executor) -> int:
+    """Return how often a worker of an engine was lost in the middle of its work, so far."""
+    return engine.lost if isinstance(engine, Workers) else 0
 
 
 def workers_of(engine: str | Executor, workers: int | None) -> int:

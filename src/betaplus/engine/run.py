@@ -22,7 +22,7 @@ from betaplus.engine.binding import Bound, Read, bind
 from betaplus.engine.journal import Journal
 from betaplus.engine.plan import Block
 from betaplus.engine.sending import BlockFunction, Result
-from betaplus.engine.workers import LOST_TOO_OFTEN, MOST_LOSSES, TRY_SMALLER
+from betaplus.engine.workers import LOST, LOST_TOO_OFTEN, MOST_LOSSES, TRY_SMALLER
 
 __all__ = ["Run", "assemble", "run"]
 
@@ -37,7 +37,7 @@ class Run(Iterator[tuple[Block, Result]]):
         blocks_done: Blocks given out so far, the resumed ones among them.
         blocks_resumed: Blocks whose results came from the journal.
         workers_lost: Times that blocks ran again because processes were lost. What dask loses it
-            makes good by itself, and is not counted.
+            makes good by itself; it is counted in `Workers.lost` alone.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Run(Iterator[tuple[Block, Result]]):
         """Have new workers, and let every block that was not finished wait again."""
         assert bound.workers is not None
         self.workers_lost += 1
+        bound.workers.lost += 1
         lost = [block for future, block in pending.items() if _error(future) is not None]
         kept = {future: block for future, block in pending.items() if _error(future) is None}
         losses.update([block.index for block in lost] or [waiting[0].index])
@@ -140,7 +141,7 @@ class Run(Iterator[tuple[Block, Result]]):
         waiting.extendleft(reversed(lost))
         if max(losses.values()) > MOST_LOSSES:
             raise WorkerError(f"--engine {bound.workers.name}: {LOST_TOO_OFTEN}", todo=TRY_SMALLER)
-        self._progress.note("a worker was lost: its blocks run again")
+        self._progress.note(LOST)
         bound.workers.renew()
 
     def _count(self, block: Block, result: Result) -> tuple[Block, Result]:

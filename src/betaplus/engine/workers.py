@@ -17,11 +17,20 @@ from typing import Any
 
 from betaplus.engine.sending import Envelope, work
 
-__all__ = ["LOST_TOO_OFTEN", "MOST_LOSSES", "RESUMABLE", "TRY_SMALLER", "ProcessWorkers", "Workers"]
+__all__ = [
+    "LOST",
+    "LOST_TOO_OFTEN",
+    "MOST_LOSSES",
+    "RESUMABLE",
+    "TRY_SMALLER",
+    "ProcessWorkers",
+    "Workers",
+]
 
 MOST_LOSSES = 3
 """Workers that a block may lose before the run gives up; dask's own number."""
 
+LOST = "a worker was lost: its blocks run again"
 LOST_TOO_OFTEN = f"a block has lost its worker {MOST_LOSSES + 1} times, as where memory is short"
 TRY_SMALLER = "give --max-memory or fewer --workers, and --resume to go on from what is finished"
 RESUMABLE = "give --resume to go on from what is finished"
@@ -33,10 +42,12 @@ class Workers(Executor):
     Attributes:
         name: As on the command line.
         here: Whether they are on this machine, and their memory is part of what a run takes.
+        lost: Times that one of them ended, or was no longer heard of, in the middle of its work.
     """
 
     name: str
     here: bool
+    lost: int = 0
 
     @property
     @abstractmethod

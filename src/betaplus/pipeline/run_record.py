@@ -75,13 +75,20 @@ def run_record(verb: str, command: str, seed: int, watch: Stopwatch) -> dict[str
     }
 
 
-def engine_record(executor: str, memory: MemoryPlan) -> dict[str, Any]:
-    """Return the record's field ``engine``: what blocks ran in, within what memory."""
+def engine_record(executor: str, memory: MemoryPlan, lost: int) -> dict[str, Any]:
+    """Return the record's field ``engine``: what blocks ran in, within what memory.
+
+    Args:
+        executor: Its name.
+        memory: As planned.
+        lost: Workers that were lost in the middle of their work.
+    """
     return {
         "executor": executor,
         "workers": memory.workers,
         "max_memory_bytes": memory.limit,
         "planned_bytes": memory.bytes_total,
+        "workers_lost": lost,
     }
 
 

@@ -269,7 +269,7 @@ def _record(
         "regions": _regions(request, inputs),
         "noise": found.noise,
         "guard": found.guard,
-        "engine": engine_record(request.engine, frames.memory),
+        "engine": engine_record(request.engine, frames.memory, frames.workers_lost),
         "blocks_done": found.blocks,
         "blocks_resumed": found.resumed,
         "checks": list(remarks),

@@ -14,7 +14,7 @@ from betaplus.core.image import PetImage
 from betaplus.core.posterior import STATUS, Posterior
 from betaplus.core.progress import Progress, Silent
 from betaplus.core.tacs import TacTable
-from betaplus.engine import Journal, Key, content_key, open_engine, workers_of
+from betaplus.engine import Journal, Key, content_key, open_engine, workers_lost, workers_of
 from betaplus.io.derivatives import source_stem, write_dataset_description
 from betaplus.kinetics.bundles import bundle_record
 from betaplus.kinetics.shared.check import check_table
@@ -224,6 +224,7 @@ def _record(
             "executor": request.engine,
             "workers": workers_of(engine, request.workers),
             "max_memory_bytes": options.max_memory,
+            "workers_lost": workers_lost(engine),
         },
         "fitted": fitted,
         "per_second": round(fitted / seconds, 1) if seconds else None,

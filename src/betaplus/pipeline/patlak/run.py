@@ -105,7 +105,7 @@ def run_patlak(
         if journal.resumed:
             sweep(names)
         with open_engine(request.engine, options.workers, progress) as engine:
-            crew = EngineCrew(engine, options.workers, journal)
+            crew = EngineCrew(engine, options.workers, journal, progress)
             fit, memory, unusual = _fit(request, options, inputs, crew, watch, progress)
         with watch.stage("motion"):
             motion = check_motion(inputs.image)
@@ -314,7 +314,7 @@ def _record(
         "voxel_mm": [round(v, 4) for v in image.voxel_size],
         "fitted": int(study.problem.mask.sum()),
         "median": _medians(fit),
-        "engine": engine_record(request.engine, memory),
+        "engine": engine_record(request.engine, memory, crew.workers_lost),
         "blocks_done": crew.done,
         "blocks_resumed": crew.resumed,
         "checks": list(remarks),

@@ -18,6 +18,7 @@ from betaplus.engine import (
     content_key,
     default_workers,
     open_engine,
+    workers_lost,
     workers_of,
 )
 from betaplus.io.derivatives import source_stem, write_dataset_description, write_image
@@ -133,9 +134,10 @@ def run_reconstruct(
         ):
             crew = None
             if options.engine.apart:
-                crew = EngineCrew(engine, workers_of(engine, request.workers))
+                crew = EngineCrew(engine, workers_of(engine, request.workers), progress=progress)
             made = make_frames(frames, chosen, journal, request.seed, progress, crew)
-        result = _result(request, inputs, chosen, frames, made, names, journal, watch)
+        lost = workers_lost(engine)
+        result = _result(request, inputs, chosen, frames, made, names, journal, watch, lost)
         result = dataclasses.replace(result, paths=tuple(outputs))
         with watch.stage("write"):
             names.out.mkdir(parents=True, exist_ok=True)
@@ -191,6 +193,7 @@ def _result(
     names: Names,
     journal: Journal,
     watch: Stopwatch,
+    lost: int,
 ) -> ReconstructResult:
     scan = inputs.scan
     counts = np.array([float(np.sum(scan.prompts[n], dtype=float)) for n in range(scan.n_frames)])
@@ -229,7 +232,11 @@ def _result(
         "mask": file_name(request.mask),
         "unit": image.unit,
         "prompts": counts.tolist(),
-        "engine": {"executor": request.engine, "workers": request.workers or default_workers()},
+        "engine": {
+            "executor": request.engine,
+            "workers": request.workers or default_workers(),
+            "workers_lost": lost,
+        },
         "blocks_done": made.blocks,
         "blocks_resumed": made.resumed,
         "checks": list(remarks),

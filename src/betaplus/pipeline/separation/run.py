@@ -105,7 +105,7 @@ def run_separate(
         if journal.resumed:
             sweep(names)
         with open_engine(request.engine, memory.workers, progress) as engine:
-            crew = EngineCrew(engine, memory.workers, journal)
+            crew = EngineCrew(engine, memory.workers, journal, progress)
             fit = _fit(request, options, inputs, trained, memory, crew, watch, progress)
         with watch.stage("motion"):
             motion = check_motion(inputs.image)
@@ -281,7 +281,7 @@ def _record(
         "shape": list(image.shape),
         "voxel_mm": [round(v, 4) for v in image.voxel_size],
         "fitted": int(problem.mask.sum()),
-        "engine": engine_record(request.engine, memory),
+        "engine": engine_record(request.engine, memory, crew.workers_lost),
         "blocks_done": max(crew.done, 1),
         "blocks_resumed": crew.resumed,
         "checks": [*warnings, *remarks],
