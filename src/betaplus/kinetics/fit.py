@@ -31,6 +31,7 @@ from betaplus.kinetics.models import resolve
 from betaplus.kinetics.noise_option import noise_option, weights_option
 from betaplus.kinetics.prior import Prior, find_prior
 from betaplus.kinetics.reference_curve import Reference, reference_curve
+from betaplus.kinetics.unresolved import unresolved_remarks
 
 __all__ = ["fit"]
 
@@ -209,6 +210,7 @@ def fit(
     if glucose is not None and lumped_constant is not None:
         posterior = with_glucose(posterior, glucose, lumped_constant)
     more = leaning_remarks(posterior, prior, curves.names)
+    more += unresolved_remarks(posterior, curves.names)
     return dataclasses.replace(
         posterior,
         remarks=(*posterior.remarks, *more),

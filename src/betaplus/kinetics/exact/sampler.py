@@ -33,6 +33,8 @@ _RIDGE, _ALONG = 8, (0.3, 0.1)  # points along the ridge at most, their share of
 _PILOTS = 3  # at most
 _NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit Gaussian
 _ROUNDS = 4
+_BLOODLESS = 1e-3  # of the largest VB: a mode at the edge, to be doubted
+_DELAYS, _DELAY_END = 9, 1.6  # starts, and the first and last of them in prior standard deviations
 
 
 class Effort(NamedTuple):
@@ -95,6 +97,63 @@ def _set_weights(target, a, b, U, W, weight):
     for t in range(target.n_frames):
         c = max(a * U[t] + b * W[t], 0.0)
         weight[t] = 1.0 / (target.floor[t] + target.gain[t] * c)
+
+
+@kernel
+def _score(target, y, weight, z, a, b, U, W):
+    """Log posterior at a mode with its response U, W: variances are those of its own curve."""
+    S, log_v = misfit(target, y, U, W, weight, a, b)
+    value = log_evidence(target, S) - 0.5 * log_v
+    if target.estimate_noise:
+        value = -0.5 * (target.n_frames * np.log(max(S, 1e-30)) + log_v)
+    for j in range(z.size):
+        value -= 0.5 * z[j] * z[j]
+    return value
+
+
+@kernel
+def _mode_by_delay(target, y, weight, own, z, a, b, precision, value, U, W, J, factor):
+    """Look for a better mode than one without blood, from other delays.
+
+    A delay that is far off leaves blood nothing to explain; without it the first frames have next
+    to no variance, and hold the mode there.
+
+    Args:
+        target: The posterior.
+        y: Padded curve in table units.
+        weight: Reciprocal variance shape of the data.
+        own: That of the mode's curve, overwritten by that of the better one.
+        z: The mode, likewise; the delay is its last coordinate.
+        a: Its amplitude of tissue.
+        b: Its amplitude of blood.
+        precision: Of the noise.
+        value: Its log posterior with its own weights.
+        U: Its response, likewise.
+        W: Its blood, likewise.
+        J: Work space.
+        factor: Factor of its covariance, likewise.
+
+    Returns:
+        a, b, precision and value of the better one.
+    """
+    d = z.size
+    best, first, local = z.copy(), z.copy(), np.zeros((1, d, d))
+    top = _score(target, y, weight, z, a, b, U, W)
+    for start in range(_DELAYS):
+        z[:] = first
+        z[d - 1] = _DELAY_END * (2.0 * start / (_DELAYS - 1.0) - 1.0)
+        a_, b_, _, _ = find_mode(target, y, weight, z, 12, -1, U, W, J, local)
+        _set_weights(target, a_, b_, U, W, own)
+        a_, b_, precision_, value_ = find_mode(target, y, own, z, 12, -1, U, W, J, local)
+        score = _score(target, y, weight, z, a_, b_, U, W)
+        if score > top:
+            top, a, b, precision, value = score, a_, b_, precision_, value_
+            best[:] = z
+            factor[:] = local
+    z[:] = best
+    fill_response(target, z, np.empty(4), U, W)
+    _set_weights(target, a, b, U, W, own)
+    return a, b, precision, value
 
 
 @kernel
@@ -270,6 +329,10 @@ def sample_curve(target, points, y, effort, space):
     for _ in range(2 if fit_delay else 1):
         a, b, precision, value = find_mode(target, y, plug_in, mode, 12, -1, U, W, J, factor)
         _set_weights(target, a, b, U, W, plug_in)
+    if fit_delay and b < _BLOODLESS * target.VB.high:
+        a, b, precision, value = _mode_by_delay(
+            target, y, weight, plug_in, mode, a, b, precision, value, U, W, J, factor
+        )
     for j in range(d):
         mean[0, j] = mode[j]
     ridge, ridge_factors = np.zeros((_RIDGE, d)), np.zeros((_RIDGE, d, d))
