@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +67,12 @@ def add(shared, index, values):
 
 def add_shared(shared, index, values):
     return add(shared[0], index, values)
+
+
+def large_and_dead(delay: float) -> bytes:
+    """Return what takes a while to send, and have the process killed meanwhile."""
+    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return bytes(1 << 27)
 
 
 def fail_at(shared, index, values):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_a_block_that_always_kills_ends_the_run_and_keeps_the_rest(
     with Journal.open(folder, key, resume=True) as journal:
         running = run(plan, functions.draw, context, executor="inline", journal=journal)
         assert outcome(running) == outcome(run(plan, functions.draw, context, executor="inline"))
-    assert running.blocks_resumed == 2  # blocks 0 and 1 were finished before
+    assert running.blocks_resumed == 5  # all but the one that kills
 
 
 def test_processes_are_lost_between_runs_too(functions, context):
@@ -125,3 +126,26 @@ def test_fewer_processes_than_at_the_beginning(functions):
             list(run(plan, functions.sum_of, 1.0, read=lambda b: (values[b.read],),
                      executor=engine, workers=workers))  # fmt: skip
             assert engine.count == expected
+
+
+def test_a_process_that_dies_while_it_sends_holds_up_nobody(functions):
+    outcomes = set()
+    with make_executor("processes", 2) as engine:
+        for delay in np.linspace(0.0, 0.1, 12):
+            dying = engine.submit(functions.large_and_dead, float(delay))
+            others = [engine.submit(os.getpid) for _ in range(4)]
+            assert all(isinstance(other.result(timeout=60), int) for other in others)
+            outcomes.add(type(dying.exception(timeout=60)))
+    assert BrokenProcessPool in outcomes and outcomes <= {BrokenProcessPool, type(None)}
+
+
+def test_what_a_call_raises_says_where(functions):
+    with make_executor("processes", 1) as engine:
+        error = engine.submit(functions.fail_at, 5, 5, None).exception()
+        assert isinstance(error, ValueError) and "in a worker" in error.__notes__[0]
+        first = engine.submit(os.getpid).result()
+        with pytest.raises(Exception, match="local object"):
+            engine.submit(lambda: None).result()
+        assert engine.submit(os.getpid).result() == first
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        engine.submit(os.getpid)

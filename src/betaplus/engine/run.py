@@ -94,14 +94,7 @@ class Run(Iterator[tuple[Block, Result]]):
     ) -> _Results:
         losses: Counter[int] = Counter()
         while waiting or pending:
-            try:
-                self._fill(bound, waiting, pending)
-            except BrokenExecutor:
-                if bound.workers is None:
-                    raise
-                if not pending:
-                    self._again(bound, waiting, pending, losses)
-                    continue
+            self._fill(bound, waiting, pending)
             finished, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in sorted(finished, key=lambda future: _error(future) is not None):
                 error = _error(future)
@@ -129,20 +122,18 @@ class Run(Iterator[tuple[Block, Result]]):
         pending: dict[Future[Any], Block],
         losses: Counter[int],
     ) -> None:
-        """Have new workers, and let every block that was not finished wait again."""
+        """Let every block whose worker was lost wait again."""
         assert bound.workers is not None
         self.workers_lost += 1
         bound.workers.lost += 1
-        lost = [block for future, block in pending.items() if _error(future) is not None]
-        kept = {future: block for future, block in pending.items() if _error(future) is None}
-        losses.update([block.index for block in lost] or [waiting[0].index])
-        pending.clear()
-        pending.update(kept)
-        waiting.extendleft(reversed(lost))
+        lost = {f: block for f, block in pending.items() if f.done() and _error(f) is not None}
+        for future in lost:
+            del pending[future]
+        losses.update(block.index for block in lost.values())
+        waiting.extendleft(reversed(lost.values()))
         if max(losses.values()) > MOST_LOSSES:
             raise WorkerError(f"--engine {bound.workers.name}: {LOST_TOO_OFTEN}", todo=TRY_SMALLER)
         self._progress.note(LOST)
-        bound.workers.renew()
 
     def _count(self, block: Block, result: Result) -> tuple[Block, Result]:
         self.blocks_done += 1

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
 import shutil
-import signal
 import tempfile
-import threading
 from abc import abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from betaplus.engine.process_pool import ProcessPool
 from betaplus.engine.sending import Envelope, work
 
 __all__ = [
@@ -61,9 +58,6 @@ class Workers(Executor):
     def scale(self, workers: int) -> None:
         """Have no more than so many blocks at work from now on, where that is decided here."""
 
-    def renew(self) -> None:
-        """Replace workers that were lost and left the executor broken; most mend themselves."""
-
     def failure(self, error: BaseException) -> BaseException:
         """Return the error of a block as it is to be raised."""
         return error
@@ -89,7 +83,7 @@ class ProcessWorkers(Workers):
         initargs: tuple[Any, ...] = (),
     ) -> None:
         self._workers, self._most, self._begin = workers, workers, (initializer, initargs)
-        self._pool = self._start()
+        self._pool = ProcessPool(workers, *self._begin)
         self._folder: Path | None = None
 
     @property
@@ -98,7 +92,7 @@ class ProcessWorkers(Workers):
         return self._workers
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Submit a call, as of a `ProcessPoolExecutor`."""
+        """Submit a call, as of a `ProcessPool`."""
         return self._pool.submit(fn, *args, **kwargs)
 
     def hold(self, envelope: Envelope) -> Callable[[bytes], Future[bytes]]:
@@ -115,12 +109,8 @@ class ProcessWorkers(Workers):
         wanted = min(workers, self._most)
         if wanted != self._workers:
             self._workers = wanted
-            self.renew()
-
-    def renew(self) -> None:
-        """Start new processes in place of all; they come when there is work for them."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._start()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = ProcessPool(wanted, *self._begin)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes, when they have finished what they are at."""
@@ -129,30 +119,7 @@ class ProcessWorkers(Workers):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self._workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin_process,
-            initargs=self._begin,
-        )
-
 
 def _work_from(path: str, packed: bytes) -> bytes:
     file = Path(path)
     return work(file.name, lambda: pickle.loads(file.read_bytes()), packed)
-
-
-def _begin_process(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    """Leave Ctrl-C to the parent, end when the parent is killed, then run the initializer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if initializer is not None:
-        initializer(*initargs)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
