@@ -25,12 +25,14 @@ def test_quick_demo(tmp_path: Path, run_cli: RunCli) -> None:
         "Against the truth",
         "Methods side by side",
         "C-11 curves",
+        "DICOM in, DICOM out",
+        "A data set of two people",
         "Timings",
         "Limits",
     ):
         assert f">{section}<" in page
-    links = re.findall(r'href="((?:kinetics|curves|methods)/[^"]+)"', page)
-    assert len(links) == 4 and all((out / link).is_file() for link in links)
+    links = re.findall(r'href="((?:kinetics|curves|methods|dicom|bids)/[^"]+)"', page)
+    assert len(links) == 6 and all((out / link).is_file() for link in links)
     assert len(list((out / "kinetics").glob("*_mimap.nii.gz"))) == 43
     for method in ("exact", "nlls"):
         assert (out / "curves" / method / "sub-01_model-2TCM_kinpar.tsv").is_file()

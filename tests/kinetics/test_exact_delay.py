@@ -17,7 +17,6 @@ from betaplus.simulation.curves import draw_tacs
 from betaplus.simulation.input_functions import draw_blood
 from betaplus.simulation.tracers import find_profile
 
-
 _BRAIN = {
     "K1": ("uniform", 0.05, 0.2),
     "k2": ("uniform", 0.05, 0.15),

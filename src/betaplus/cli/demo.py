@@ -24,7 +24,9 @@ def demo(
 ) -> None:
     """Simulate a scan, find the posteriors of its kinetics, and compare them with the truth."""
     from betaplus.pipeline.demo import run_demo
+    from betaplus.report.bids import group_report
     from betaplus.report.demo import write_demo
+    from betaplus.report.patlak import patlak_report
     from betaplus.report.reconstruct import reconstruct_report
 
     result = run_demo(
@@ -36,6 +38,8 @@ def demo(
         progress=console(quiet),
         kinetics_report=write_report,
         reconstruct_report=reconstruct_report,
+        patlak_report=patlak_report,
+        group_report=group_report,
     )
     write_demo(out, result)
     tell(result.summary, quiet)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "called",
     "date_time",
+    "decimal_string",
     "items",
     "moment",
     "numbers",
@@ -185,3 +186,10 @@ def private_number(data: Dataset, group: int, creator: str, element: int) -> flo
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0.0 else None
+
+
+def decimal_string(value: float) -> str:
+    """Return a number as DICOM writes it: a decimal string (DS) of at most 16 characters."""
+    from pydicom.valuerep import format_number_as_ds
+
+    return str(format_number_as_ds(float(value)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,16 @@ from betaplus.core.progress import Progress, Silent
 from betaplus.io.derivatives import write_json, write_map
 from betaplus.io.labels import load_labels
 from betaplus.io.open import load
-from betaplus.pipeline.demo.denoise import Denoised, from_denoiser
-from betaplus.pipeline.demo.methods import SideBySide, one_voxel_each, side_by_side
-from betaplus.pipeline.demo.patlak import FromDynamic, from_dynamic
-from betaplus.pipeline.demo.prior import FromPriors, from_priors
-from betaplus.pipeline.demo.raw import FromRaw, ReconstructReport, from_raw
-from betaplus.pipeline.demo.separate import FromDual, from_dual
+from betaplus.pipeline.demo.bids import GroupReport, from_bids
+from betaplus.pipeline.demo.denoise import from_denoiser
+from betaplus.pipeline.demo.dicom import PatlakReport, from_dicom
+from betaplus.pipeline.demo.methods import one_voxel_each, side_by_side
+from betaplus.pipeline.demo.patlak import from_dynamic
+from betaplus.pipeline.demo.prior import from_priors
+from betaplus.pipeline.demo.raw import ReconstructReport, from_raw
+from betaplus.pipeline.demo.result import CURVES, DemoResult
+from betaplus.pipeline.demo.separate import from_dual
 from betaplus.pipeline.demo.truth import (
-    Agreement,
     agreement,
     read_truth_maps,
     read_truth_table,
@@ -43,6 +44,8 @@ _PARTS = (
     "curves",
     "reference",
     "raw",
+    "dicom",
+    "bids",
     "report.html",
     "demo.png",
 )
@@ -57,85 +60,7 @@ _REVERSIBLE: BoxPrior = {
     "delay": ("uniform", 0.0, 6.0),
     "noise": ("uniform", 1.0, 3.0),
 }
-_CURVES = 8
-
 Report = Callable[[Path, KineticsResult], None]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class DemoResult:
-    """What the demo made.
-
-    Attributes:
-        brain: Posteriors in the voxels of the simulated FDG scan.
-        truth: Parameter to true values in those voxels, shape (N,).
-        regions: Region to parameter to mean true value.
-        agreement: How posteriors and truth meet, by parameter.
-        methods: Curves of that scan by the exact method and by networks.
-        curves: Method to its result on the table of C-11 curves.
-        curve_truth: Parameter to true values of those curves.
-        curve_agreement: Method to parameter to how they meet.
-        logan: Logan's plot of those curves.
-        reference: Model to its result on curves with a reference region, without blood.
-        reference_truth: Parameter to true values of those curves.
-        raw: A scan from raw counts to images.
-        priors: The diffusion priors at work.
-        denoised: A body with few counts, denoised.
-        patlak: Ki of a dynamic scan with few counts.
-        separate: Two tracers of one scan.
-        run: Timings and versions.
-        out: The folder.
-    """
-
-    brain: KineticsResult
-    truth: dict[str, np.ndarray]
-    regions: dict[str, dict[str, float]]
-    agreement: dict[str, Agreement]
-    methods: SideBySide
-    curves: dict[str, KineticsResult]
-    curve_truth: dict[str, np.ndarray]
-    curve_agreement: dict[str, dict[str, Agreement]]
-    logan: KineticsResult
-    reference: dict[str, KineticsResult]
-    reference_truth: dict[str, np.ndarray]
-    raw: FromRaw
-    priors: FromPriors
-    denoised: Denoised
-    patlak: FromDynamic
-    separate: FromDual
-    run: dict
-    out: Path
-
-    @property
-    def summary(self) -> list[str]:
-        """A few plain lines about what was made."""
-        run, met = self.brain.run, self.agreement
-        voxels, seconds = run["fitted"], run["timings_s"]["fit"]
-        shares = ", ".join(f"{p} {100 * met[p].coverage:.0f} %" for p in ("K1", "Ki", "VB"))
-        return [
-            f"FDG brain: posteriors of {voxels:,} voxels in {seconds:.0f} s",
-            f"truth inside the 90 % interval: {shares}",
-            f"side by side: {len(self.methods.regions)} regions by"
-            f" {', '.join(self.methods.results)}",
-            f"C-11 curves: {_CURVES}, by {', '.join(self.curves)} and Logan's plot",
-            f"without blood: {', '.join(self.reference)} from a reference region",
-            "raw counts: "
-            + ", ".join(f"{m} NRMSE {v['NRMSE']:.1f} %" for m, v in self.raw.measures.items()),
-            "priors: "
-            + ", ".join(
-                f"{p.what} error {p.rmse['noisy']:.2f} to {p.rmse['prior']:.3f}"
-                f" (Gaussian {p.rmse['Gaussian']:.3f})"
-                for p in self.priors.shown
-            ),
-            "denoise: "
-            + ", ".join(f"{n} error {v:.3f} SUV" for n, v in self.denoised.rmse.items()),
-            "patlak: " + ", ".join(f"{n} error {v:.0f} %" for n, v in self.patlak.nrmse.items()),
-            "separate: "
-            + ", ".join(f"{n} error {v:.0f} %" for n, v in self.separate.nrmse.items()),
-            f"maps:    {self.out / 'kinetics'}",
-            f"picture: {self.out / 'demo.png'}",
-            f"report:  {self.out / 'report.html'}",
-        ]
 
 
 def run_demo(
@@ -148,6 +73,8 @@ def run_demo(
     progress: Progress | None = None,
     kinetics_report: Report | None = None,
     reconstruct_report: ReconstructReport | None = None,
+    patlak_report: PatlakReport | None = None,
+    group_report: GroupReport | None = None,
 ) -> DemoResult:
     """Simulate, fit and compare; everything but the demo's own report is on disk afterwards.
 
@@ -160,6 +87,8 @@ def run_demo(
         progress: What to report to.
         kinetics_report: Writes the report of one kinetic analysis.
         reconstruct_report: Writes that of one reconstruction.
+        patlak_report: Writes that of one analysis by Patlak's plot.
+        group_report: Writes that of a data set.
 
     Raises:
         OutputError: If there is a demo already, or the folder cannot be written.
@@ -210,7 +139,7 @@ def run_demo(
         table = simulate_tacs(
             out / "curves",
             prior=_REVERSIBLE,
-            n=_CURVES,
+            n=CURVES,
             tracer="PBR28",
             seed=seed,
             overwrite=overwrite,
@@ -266,6 +195,26 @@ def run_demo(
         patlak = from_dynamic(seed, progress)
     with watch.stage("separate"):
         separate = from_dual(seed, progress)
+    with watch.stage("dicom"):
+        dicom = from_dicom(
+            image,
+            scan["pet"],
+            scan["blood"],
+            out / "dicom",
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+            report=patlak_report,
+        )
+    with watch.stage("bids"):
+        bids = from_bids(
+            out / "bids",
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+            report=kinetics_report,
+            group_report=group_report,
+        )
     curve_truth = read_truth_table(table["truth/kinpar"])
     run = {**run_record("demo", command, seed, watch), "quick": quick}
     write_json(out / "demo_run.json", run)
@@ -286,6 +235,8 @@ def run_demo(
         denoised=denoised,
         patlak=patlak,
         separate=separate,
+        dicom=dicom,
+        bids=bids,
         run=run,
         out=out,
     )

@@ -11,7 +11,9 @@ from betaplus.core.posterior import Posterior
 from betaplus.core.units import PARAMETER_UNITS
 from betaplus.pipeline.demo import DemoResult
 from betaplus.report.demo.agreement import intervals, truth_scatter
+from betaplus.report.demo.bids import BIDS_NOTE, bids_images
 from betaplus.report.demo.denoise import DENOISE_NOTE, denoise_images
+from betaplus.report.demo.dicom import DICOM_NOTE, dicom_images
 from betaplus.report.demo.methods import METHODS_NOTE, methods_side_by_side
 from betaplus.report.demo.patlak import PATLAK_NOTE, patlak_images
 from betaplus.report.demo.prior import PRIOR_NOTE, prior_images
@@ -49,6 +51,8 @@ _LINKS = (
     ("raw/svrg/sub-01_reconstruct_report.html", "a reconstruction"),
     ("curves/exact/sub-01_kinetics_report.html", "the C-11 curves by exact"),
     ("curves/nlls/sub-01_kinetics_report.html", "the C-11 curves by nlls"),
+    ("dicom/DICOM/series_patlak_report.html", "Ki from DICOM"),
+    ("bids/derivatives/group_kinetics_report.html", "the group of the data set"),
 )
 
 _USED = (
@@ -56,6 +60,7 @@ _USED = (
     ("kinetics", "nlls", ""), ("kinetics", "logan", ""), ("kinetics", "exact", "SRTM"),
     ("kinetics", "mrtm2", ""), ("reconstruct", "osem", ""), ("reconstruct", "svrg", ""),
     ("reconstruct", "dds", ""), ("patlak", "hqs", ""), ("patlak", "tv", ""),
+    ("patlak", "wls", ""),
 )  # fmt: skip
 """Verb, method and model of what the page shows, for its citations."""
 
@@ -104,6 +109,8 @@ def write_demo(out: str | Path, result: DemoResult) -> Path:
         separate_images(result.separate),
         separate_note(result.separate),
     )
+    page.add_section("DICOM in, DICOM out", dicom_images(result.dicom), DICOM_NOTE)
+    page.add_section("A data set of two people", bids_images(result.bids), BIDS_NOTE)
     add_diagnostics(page, brain.posterior)
     page.add_section("Timings", _timings(result))
     page.add_section("Limits", limits(limits_of(brain.posterior, True)))

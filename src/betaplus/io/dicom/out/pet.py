@@ -17,6 +17,7 @@ from betaplus.core.errors import InputError
 from betaplus.core.image import PetImage
 from betaplus.core.units import activity_factor
 from betaplus.io.atomic import atomic_path
+from betaplus.io.dicom.elements import decimal_string
 from betaplus.io.dicom.header import Slice
 from betaplus.io.dicom.nuclides import nuclide_code
 from betaplus.io.dicom.out.clock import SliceTime, decay_word, slice_time
@@ -141,7 +142,7 @@ def _common(image: PetImage, source: Source, about: About, decay: str) -> Datase
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
     data.RescaleIntercept, data.LossyImageCompression = 0, "00"
-    data.SliceThickness = _ds(float(image.voxel_size[2]))
+    data.SliceThickness = decimal_string(float(image.voxel_size[2]))
     return data
 
 
@@ -164,11 +165,11 @@ def _dose(image: PetImage, source: Source) -> Dataset:
     if held and same and (tracer is None or stated in (None, tracer.radionuclide)):
         item = copy.deepcopy(held[0])
     if "InjectedRadioactivity" in image.metadata:
-        item.RadionuclideTotalDose = _ds(float(image.metadata["InjectedRadioactivity"]))
+        item.RadionuclideTotalDose = decimal_string(float(image.metadata["InjectedRadioactivity"]))
     elif "RadionuclideTotalDose" in item:
         del item.RadionuclideTotalDose
     if tracer is not None:
-        item.RadionuclideHalfLife = _ds(tracer.half_life)
+        item.RadionuclideHalfLife = decimal_string(tracer.half_life)
         item.RadionuclideCodeSequence = code(*nuclide_code(tracer.radionuclide))
         if tracer.name:
             item.Radiopharmaceutical = tracer.name[:64]
@@ -198,24 +199,17 @@ def _slice(
     data.AcquisitionTime = when.begun.strftime("%H%M%S.%f")
     if when.duration is not None:
         data.ActualFrameDuration = round(1e3 * when.duration)
-    data.FrameReferenceTime = _ds(1e3 * when.reference)
+    data.FrameReferenceTime = decimal_string(1e3 * when.reference)
     if when.factor is not None:
-        data.DecayFactor = _ds(when.factor)
-    data.ImagePositionPatient = [_ds(float(v)) for v in one.position]
-    data.ImageOrientationPatient = [_ds(float(v)) for v in one.orientation.ravel()]
-    data.PixelSpacing = [_ds(v) for v in one.spacing]
+        data.DecayFactor = decimal_string(when.factor)
+    data.ImagePositionPatient = [decimal_string(float(v)) for v in one.position]
+    data.ImageOrientationPatient = [decimal_string(float(v)) for v in one.orientation.ravel()]
+    data.PixelSpacing = [decimal_string(v) for v in one.spacing]
     data.Rows, data.Columns = values.shape
     peak = float(np.abs(values).max())
-    slope = float(_ds(peak / _STEPS)) or 1.0
+    slope = float(decimal_string(peak / _STEPS)) or 1.0
     stored = np.clip(np.rint(values / slope), -_STEPS, _STEPS)
-    data.RescaleSlope = _ds(slope)
+    data.RescaleSlope = decimal_string(slope)
     data.SourceImageSequence = source_images([one])
     data.PixelData = stored.astype("<i2").tobytes()
     return data
-
-
-def _ds(value: float) -> str:
-    """Return a number as a decimal string of at most 16 characters."""
-    from pydicom.valuerep import format_number_as_ds
-
-    return str(format_number_as_ds(float(value)))
