@@ -31,7 +31,7 @@ class DaskFutures:
         task = self._client.submit(call, *args, pure=False)
         told: Future[Any] = Future()
         self._open[told] = task
-        told.add_done_callback(lambda told: task.cancel() if told.cancelled() else None)
+        told.add_done_callback(lambda told: _cancel(task) if told.cancelled() else None)
         self._client.loop.add_callback(_pass_on, task, told)
         return told
 
@@ -42,6 +42,11 @@ class DaskFutures:
             wait(waiting)
         else:
             self._client.cancel([self._open[told] for told in waiting])
+
+
+def _cancel(task: Any) -> None:
+    if task.status != "cancelled":  # by itself, as where the scheduler is gone
+        task.cancel()
 
 
 async def _pass_on(task: Any, told: Future[Any]) -> None:

@@ -23,6 +23,7 @@ __all__ = ["DaskWorkers"]
 PATIENCE = 15  # s, for a scheduler to answer
 _AGAIN = 1.0  # s, between questions how many threads there are
 _EVENTS = "all"  # dask's name for what happens to workers
+_SILENT = ("distributed", "distributed.client")  # the second has a level of its own
 _CONFIG = {
     # Blocks and envelopes are bytes that belong in a task.
     "distributed.admin.large-graph-warning-threshold": "1TiB",
@@ -62,7 +63,8 @@ class DaskWorkers(Workers):
         self._cluster: Any = None
         self._sent: tuple[str, Any] | None = None
         self._seen, self._asked = 0, float("-inf")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in _SILENT:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._settings = dask.config.set(_CONFIG)
         try:
             self._cluster = self._start(choice, workers)
@@ -114,8 +116,9 @@ class DaskWorkers(Workers):
     def failure(self, error: BaseException) -> BaseException:
         """Return an error as it is to be said: those of dask itself as errors of workers."""
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
-        if isinstance(error, CancelledError):
+        if isinstance(error, CancelledError | CommClosedError):
             return self._lost()
         if isinstance(error, KilledWorker):
             return WorkerError(f"--engine {self.name}: {LOST_TOO_OFTEN}", todo=TRY_SMALLER)
