@@ -45,6 +45,45 @@ def kinetics(
 
 
 @app.command()
+def engines(
+    out: Out,
+    verb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="kinetics, patlak, separate, denoise or reconstruct; repeatable.  [default: all]",
+        ),
+    ] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Besides inline; repeatable.  [default: processes and, where it is there, dask]",
+        ),
+    ] = None,
+    workers: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Of one thread each; repeatable.  [default: 2]"),
+    ] = None,
+    repeats: Annotated[int, typer.Option(metavar="N", help="Of every run.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small studies: start-up is timed.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time whole commands of every verb with one thread, and with several workers."""
+    from betaplus.pipeline.benchmark.engines.run import benchmark_engines
+    from betaplus.pipeline.benchmark.engines.table import engines_table
+
+    result = benchmark_engines(
+        out, verbs=verb or (), engines=engine or ("processes", "dask"), workers=workers or (2,),
+        repeats=repeats, quick=quick, progress=console(quiet),
+    )  # fmt: skip
+    if not quiet:
+        typer.echo(engines_table(result))
+
+
+@app.command()
 def projector(
     out: Out,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer views.")] = False,

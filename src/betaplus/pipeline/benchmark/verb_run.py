@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,12 @@ class VerbRun:
 
 
 def run_verb(
-    verb: str, arguments: Sequence[str], record: Path, *, log: Path | None = None
+    verb: str,
+    arguments: Sequence[str],
+    record: Path,
+    *,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> VerbRun:
     """Run ``betaplus VERB`` to its end.
 
@@ -59,18 +64,20 @@ def run_verb(
         arguments: What follows it.
         record: The run record that it writes.
         log: Where what it says goes; nowhere if None.
+        environment: Variables that are set for it.
 
     Raises:
         RuntimeError: If it fails; the message is the last line that it said.
     """
     paths = [str(Path(betaplus.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables = {**os.environ, **(environment or {})}
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     command = [sys.executable, "-m", "betaplus", verb, *arguments]
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with _opened(log) as said:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said if log else subprocess.DEVNULL,
-            stderr=said, env=environment,
+            stderr=said, env=variables,
         )  # fmt: skip
         try:
             with MemoryWatch(process) as watch:

@@ -25,7 +25,7 @@ from betaplus.simulation.dual_study import (
     dual_protocol,
 )
 
-__all__ = ["benchmark_speed", "speed_table"]
+__all__ = ["benchmark_speed", "speed_table", "write_scan"]
 
 _VOXEL = 1.8  # mm: a head about fills 128 x 128 x 64
 _DELAY = 1200.0  # s
@@ -62,7 +62,7 @@ def benchmark_speed(
     rows: dict[str, dict[str, Any]] = {}
     missing = {m: networks.missing[m] for m in methods if m in networks.missing}
     with tempfile.TemporaryDirectory(dir=out, prefix=".speed-") as folder:
-        arguments = _written(Path(folder), shape)
+        arguments = write_scan(Path(folder), shape)
         progress.start("methods", len(methods))
         for method in methods:
             if method not in missing:
@@ -117,8 +117,8 @@ def _run(
     return {**run.as_dict(), "found": run.record.get("found", {}), "fitted": run.record["fitted"]}
 
 
-def _written(folder: Path, shape: Sequence[int]) -> list[str]:
-    """Write a simulated scan and its blood; return the arguments of the verb."""
+def write_scan(folder: Path, shape: Sequence[int]) -> list[str]:
+    """Write a simulated scan of two tracers and its blood; return the arguments of the verb."""
     person = draw_dual_person(FIRST_TEST, STANDARD.replace(voxel=_VOXEL))
     study = draw_dual_study(person, dual_protocol(*_TRACERS, _DELAY), item=0, shape=tuple(shape))
     first = study.protocol.tracers[0]

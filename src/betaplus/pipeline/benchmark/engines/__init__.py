@@ -1,0 +1,1 @@
+"""How much of two workers' time the verbs turn into speed: whole commands, engine beside engine."""
