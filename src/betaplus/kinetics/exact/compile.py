@@ -70,8 +70,13 @@ def compile_kernels() -> None:
 
 @functools.cache
 def _cache_folder() -> str:
-    """Folder for these sources, this numba and this machine; empty where none can be written."""
-    digest = hashlib.sha256(f"{numba.__version__} {platform.node()} {platform.machine()}".encode())
+    """Folder for these sources where they lie, this numba and this machine; empty if there is none.
+
+    Numba finds code again by the path of its source, so that a copy of the package has to compile
+    anew, whatever was copied along with it.
+    """
+    about = (numba.__version__, platform.node(), platform.machine(), str(_HERE))
+    digest = hashlib.sha256(" ".join(about).encode())
     for path in sorted(_HERE.glob("*.py")):
         digest.update(path.read_bytes())
     name = f"betaplus-{digest.hexdigest()[:16]}"
