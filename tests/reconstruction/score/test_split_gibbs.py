@@ -34,16 +34,18 @@ def by_quadrature(centre: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarra
     return first, np.einsum("iab,jab,ab->ij", x, x, weight) - np.outer(first, first)
 
 
+@pytest.mark.parametrize("fitted", [False, True], ids=["plain", "fitted"])
 @pytest.mark.parametrize(("angle", "kicks"), [(0.5, 1), (0.4, 3)], ids=["MALA", "HMC"])
-def test_moves_leave_the_coupled_counts_as_they_are(angle: float, kicks: int) -> None:
+def test_moves_leave_the_coupled_counts_as_they_are(angle: float, kicks: int, fitted: bool) -> None:
     rho, columns = 0.9, 12
     toy = PoissonToy(SYSTEM, COUNTS, ADDITIVE, columns)
     counts = CoupledCounts(toy, 1.0)
     z = np.broadcast_to(np.array([2.5, 1.0])[:, None, None], toy.grid.shape)
     rng, at, kept, chances = np.random.default_rng(5), counts.point(z * 1.0), [], []
+    curvature = counts.curvature(at) if fitted else None
     for n in range(3000):
         normal = rng.standard_normal(toy.grid.shape)
-        at, chance = counts.move(at, z, rho, angle, kicks, normal, rng.uniform())
+        at, chance = counts.move(at, z, rho, angle, kicks, normal, rng.uniform(), curvature)
         chances.append(chance)
         if n > 200:
             kept.append(at.x[..., 0])
@@ -101,7 +103,7 @@ def agree(draws: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> bool:
 @pytest.mark.parametrize("rho", [0.5, 0.8])
 def test_a_gaussian_prior_and_counts(rho: float) -> None:
     """x has the prior N(m, C + rho^2); z follows from x."""
-    x, z = a_chain(PoissonToy(SYSTEM, COUNTS, ADDITIVE, columns=8), rho, 900)
+    x, z = a_chain(PoissonToy(SYSTEM, COUNTS, ADDITIVE, columns=8), rho, 900, inner=16)
     wide = PRIOR.covariance + rho**2 * np.eye(2)
     mean, covariance = by_quadrature(PRIOR.mean[:, 0], wide)
     assert agree(x, mean, covariance)
@@ -159,9 +161,10 @@ def test_threads_do_not_matter_and_it_goes_on(threads: int) -> None:
     state = method.begin(problem)
     for _ in range(2):
         state = method.advance(problem, state)
-    # All that is kept of the first half is x, z and four numbers.
+    # All that is kept of the first half is x, z, the curvature and four numbers.
     again = GibbsState(
         chain=0, turn=state.turn, point=coupled.point(state.point.x.copy()), z=state.z,
+        curvature=state.curvature,
         angle=state.angle, accepted=state.accepted,
     )  # fmt: skip
     for _ in range(2):

@@ -9,10 +9,10 @@ prior: Coeurdoux, Dobigeon and Chainais, IEEE Trans Image Process 33, 2024). In 
   (`coupled_counts`).
 
 rho falls from `first` to `last` times the noise of a voxel, :math:`1 / \sqrt{s a}` of the level a
-with the mean sensitivity s, in the first half of `burn` turns, and stays; the steps learn their
-length during all of them. Images are those of z. At rho they are draws of the augmented posterior,
-for which counts are of an image with noise rho; they tend to the posterior as rho falls, and a turn
-goes less far then.
+with the mean sensitivity s, in the first half of `burn` turns, and what x is away from z with it;
+then it stays. The steps learn their length during all of `burn`. Images are those of z. At rho they
+are draws of the augmented posterior, for which counts are of an image with noise rho; they tend to
+the posterior as rho falls, and a turn goes less far then.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from betaplus.generative.schedules import log_levels
 from betaplus.reconstruction.checks import check_count, check_range
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import Watch
-from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Point
+from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Curvature, Point
 from betaplus.reconstruction.score.draws import Draws, Kept, diffuse
 from betaplus.reconstruction.score.prior import ScoreInputs
 from betaplus.reconstruction.score.problem import ScoreProblem, score_problem
@@ -41,7 +41,7 @@ from betaplus.reconstruction.score.problem import ScoreProblem, score_problem
 __all__ = ["Gibbs", "GibbsState"]
 
 _LOWEST = 0.05  # of rho: where reverse diffusion ends
-_WANTED, _RATE = 0.75, 1.0  # probability of acceptance, and how fast the length follows it
+_WANTED, _SLOWER = 0.75, 0.6  # probability of acceptance; the length follows it ever less
 _UNIFORMS = 1 << 40  # draws of `core.seeds` that decide on acceptance start here
 
 
@@ -54,6 +54,7 @@ class GibbsState:
         turn: Turns that are done.
         point: x in units of the level, and what the counts say of it.
         z: Likewise, without noise.
+        curvature: Of the counts at the first image, which steps are fitted to.
         angle: Length of the steps.
         accepted: Mean probability of acceptance in the last turn.
     """
@@ -62,6 +63,7 @@ class GibbsState:
     turn: int
     point: Point
     z: np.ndarray
+    curvature: Curvature
     angle: float
     accepted: float
 
@@ -81,6 +83,7 @@ class GibbsState:
             "numbers": np.array([self.chain, self.turn]),
             "floats": np.array([self.angle, self.accepted, self.point.log_likelihood]),
             "x": self.point.x, "gradient": self.point.gradient, "z": self.z,
+            "scale": self.curvature.scale, "frequency": self.curvature.frequency,
         }  # fmt: skip
 
     @staticmethod
@@ -89,9 +92,11 @@ class GibbsState:
         chain, turn = map(int, arrays["numbers"])
         angle, accepted, likelihood = map(float, arrays["floats"])
         point = Point(x=arrays["x"], log_likelihood=likelihood, gradient=arrays["gradient"])
+        curvature = Curvature(scale=arrays["scale"], frequency=arrays["frequency"])
         return GibbsState(
-            chain=chain, turn=turn, point=point, z=arrays["z"], angle=angle, accepted=accepted
-        )
+            chain=chain, turn=turn, point=point, z=arrays["z"], curvature=curvature,
+            angle=angle, accepted=accepted,
+        )  # fmt: skip
 
 
 class Gibbs:
@@ -168,9 +173,11 @@ class Gibbs:
         """Return the state of a chain before its first turn: the first image."""
         counts = CoupledCounts(problem.data, problem.level)
         x = problem.first / np.float32(problem.level)
+        point = counts.point(x)
         return GibbsState(
-            chain=chain, turn=0, point=counts.point(x), z=x, angle=self.settings.angle, accepted=1.0
-        )
+            chain=chain, turn=0, point=point, z=x, curvature=counts.curvature(point),
+            angle=self.settings.angle, accepted=1.0,
+        )  # fmt: skip
 
     def advance(self, problem: ScoreProblem, state: GibbsState) -> GibbsState:
         """Return the state after the next turn."""
@@ -184,16 +191,22 @@ class Gibbs:
             chance = generator(problem.seed, problem.item, _UNIFORMS + (state.chain << 20) + index)
             normal = problem.noise(state.chain, each * state.turn + s.inner + move)
             point, probability = counts.move(
-                point, z, rho, state.angle, s.kicks, normal, float(chance.uniform())
-            )
+                point, z, rho, state.angle, s.kicks, normal, float(chance.uniform()),
+                state.curvature,
+            )  # fmt: skip
             accepted.append(probability)
         mean = float(np.mean(accepted))
         angle = state.angle
         if state.turn < s.burn:
-            angle = min(angle * math.exp(_RATE * (mean - _WANTED)), 0.5 * math.pi / s.kicks)
+            rate = (1 + state.turn) ** -_SLOWER
+            angle = min(angle * math.exp(rate * (mean - _WANTED)), 0.5 * math.pi / s.kicks)
+        nearer = self.rho(problem, state.turn + 1) / rho
+        if nearer < 1.0:
+            point = counts.point(z + np.float32(nearer) * (point.x - z))
         return GibbsState(
-            chain=state.chain, turn=state.turn + 1, point=point, z=z, angle=angle, accepted=mean
-        )
+            chain=state.chain, turn=state.turn + 1, point=point, z=z, curvature=state.curvature,
+            angle=angle, accepted=mean,
+        )  # fmt: skip
 
     def _prior(
         self, problem: ScoreProblem, state: GibbsState, rho: float, first: int
