@@ -15,11 +15,18 @@ from betaplus.pipeline.benchmark.reconstruct.coverage import measures, run
 from betaplus.pipeline.benchmark.reconstruct.coverage.intervals import judge
 from betaplus.pipeline.benchmark.reconstruct.coverage.measures import SliceDenoiser, image_of
 from betaplus.pipeline.benchmark.reconstruct.coverage.run import benchmark_coverage
-from betaplus.pipeline.benchmark.reconstruct.coverage.scans import COUNTS, GRID, PRIOR, small_scans
+from betaplus.pipeline.benchmark.reconstruct.coverage.scans import (
+    COUNTS,
+    GRID,
+    PRIOR,
+    blocks,
+    small_scans,
+)
 from betaplus.pipeline.benchmark.reconstruct.coverage.table import best_classical, coverage_table
 
 FEW = {
     "osem": {"iterations": 2, "filter": 6.0},
+    "osem smooth": {"iterations": 1, "filter": 12.0},
     "gibbs": {"draws": 2, "burn": 0, "thin": 1, "inner": 1},
     "dds": {"draws": 2, "inner": 2, "steps": 2, "beta": 0.0},
 }
@@ -59,7 +66,7 @@ def test_intervals_hold_what_they_say() -> None:
     by_tissue = found["gibbs"]["by tissue"]["score"]
     assert by_tissue == pytest.approx(4.126 * 0.05 * 0.65, rel=0.08)
     assert best_classical(found) == min(
-        found["osem"][kind]["score"] for kind in ("one factor", "by tissue")
+        found["osem"][kind]["score"] for kind in ("one factor", "by tissue", "one width")
     )
 
 
@@ -75,6 +82,32 @@ def test_scans_are_of_the_prior() -> None:
     image = image_of("osem", {"iterations": 60, "filter": 10.0}, many, _identity)[0]
     total = case.truth[case.mask].sum()
     assert image[case.mask].sum() == pytest.approx(total, rel=0.1)  # one unit
+
+
+def test_blocks_know_the_image_alone() -> None:
+    image, mask = np.zeros((32, 32, 1), np.float32), np.ones((32, 32, 1), bool)
+    image[8:20, 5:26] = 1.0
+    mask[:, 20:] = False
+    found = blocks(image, mask)
+    assert all(region.inside.sum() == 9 and mask[region.inside].all() for region in found)
+    inside = sum(region.inside.astype(int) for region in found)
+    assert inside.max() == 1
+    # Blocks start at 1, 4, 7, ...: those of rows 7 to 21 have a third of their voxels inside.
+    rows, columns = inside[..., 0].any(1), inside[..., 0].any(0)
+    assert list(np.flatnonzero(rows)[[0, -1]]) == [7, 21]
+    assert list(np.flatnonzero(columns)[[0, -1]]) == [4, 18]
+
+
+def test_one_width_is_of_errors_that_are_alike() -> None:
+    rng = np.random.default_rng(0)
+    scans = [
+        {"seed": n, "blocks": [{"name": "block", "truth": t, "osem": {
+            "mean": t + 0.1 * rng.standard_normal(), "sd": None}} for t in (0.5, 4.0)]}
+        for n in range(2000)
+    ]  # fmt: skip
+    found = judge(scans[:1000], scans[1000:], ["osem"], "blocks")["osem"]
+    assert found["one width"]["score"] == pytest.approx(0.4126, rel=0.05)
+    assert found["one width"]["score"] < 0.7 * found["one factor"]["score"]
 
 
 def test_a_slice_is_not_padded_and_the_same() -> None:
@@ -95,6 +128,7 @@ def test_the_part_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert json.loads((tmp_path / "benchmark_reconstruct_coverage.json").read_text()) == result
     text = (tmp_path / "benchmark_reconstruct_coverage.md").read_text()
     assert text == coverage_table(result) and "| `gibbs` |" in text
+    assert set(result["blocks"]) == set(FEW) and "| `osem smooth` |" in text
     monkeypatch.setattr(run, "measure_person", lambda *a: pytest.fail("it is there"))
     assert benchmark_coverage(tmp_path, people=1, calibration=2, scans=5) == result
     assert measures.METHODS["osem"] != FEW["osem"]

@@ -2,7 +2,8 @@
 
 Of methods that draw images three kinds: *raw*, mean -+ 1.645 SD of the draws; *one factor*, the SD
 times a conformal factor; *by tissue*, a conformal factor of each tissue. Methods without draws have
-the last two, with their own mean as the SD: their errors are taken to be a share of the uptake.
+the last two, with their own mean as the SD: their errors are taken to be a share of the uptake; and
+*one width*, where all errors are alike.
 Tissues with too few calibration scans take the factor of all.
 """
 
@@ -20,7 +21,7 @@ __all__ = ["KINDS", "LEVEL", "judge"]
 
 LEVEL = 0.9
 
-KINDS = ("raw", "one factor", "by tissue")
+KINDS = ("raw", "one factor", "by tissue", "one width")
 
 _NORMAL = 1.6449
 _LEAST = 1e-3  # of the mean of the scan: smallest SD
@@ -29,7 +30,10 @@ Scan = Mapping[str, Any]
 
 
 def judge(
-    known: Sequence[Scan], judged: Sequence[Scan], methods: Sequence[str]
+    known: Sequence[Scan],
+    judged: Sequence[Scan],
+    methods: Sequence[str],
+    regions: str = "regions",
 ) -> dict[str, dict[str, Any]]:
     """Return method to kind to ``coverage``, ``score``, ``width``, ``factor``, and RMSE over SD.
 
@@ -37,13 +41,15 @@ def judge(
         known: Scans that are calibrated on, as `measures.measure_person` returns them.
         judged: Others.
         methods: Names.
+        regions: ``regions`` or ``blocks``.
     """
     found: dict[str, dict[str, Any]] = {}
     for method in methods:
-        pairs = [_rows(scans, method) for scans in (known, judged)]
+        pairs = [_rows(scans, method, regions) for scans in (known, judged)]
         drawn = any(row["drawn"] for row in pairs[1])
         found[method] = {
-            kind: _figures(_factors(kind, pairs[0]), pairs[1]) for kind in KINDS[not drawn :]
+            kind: _figures(_factors(kind, _of(kind, pairs[0])), _of(kind, pairs[1]))
+            for kind in KINDS[not drawn :]
         }
         errors = np.array([row["mean"] - row["truth"] for row in pairs[1]])
         found[method]["error"] = float(np.sqrt(np.mean(errors**2)))
@@ -53,10 +59,14 @@ def judge(
     return found
 
 
-def _rows(scans: Sequence[Scan], method: str) -> list[dict[str, Any]]:
+def _of(kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "sd": 1.0} for row in rows] if kind == "one width" else rows
+
+
+def _rows(scans: Sequence[Scan], method: str, regions: str) -> list[dict[str, Any]]:
     rows = []
     for scan in scans:
-        for region in scan["regions"]:
+        for region in scan[regions]:
             own = region[method]
             sd = own["mean"] if own["sd"] is None else own["sd"]
             rows.append({

@@ -66,6 +66,7 @@ def benchmark_coverage(
             m: sum(scan["NRMSE"][m] for scan in found) / len(found) for m in METHODS
         },
         "methods": judge(calibrated, found, list(METHODS)),
+        "blocks": judge(calibrated, found, list(METHODS), "blocks"),
     }  # fmt: skip
     write_result(out, "reconstruct_coverage", result, coverage_table(result))
     return result

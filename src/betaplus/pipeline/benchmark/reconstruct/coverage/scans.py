@@ -15,6 +15,7 @@ import numpy as np
 from betaplus.core.grid import ImageGrid
 from betaplus.core.scanner import Scanner
 from betaplus.core.seeds import generator
+from betaplus.generative.image_prior import uptake_level
 from betaplus.pipeline.benchmark.reconstruct.cases import Case
 from betaplus.pipeline.training.prior.batches import cut_box
 from betaplus.pipeline.training.prior.plan import COARSE
@@ -23,7 +24,7 @@ from betaplus.simulation.raw.acquisition import simulate_counts
 from betaplus.simulation.raw.attenuation import mu_map
 from betaplus.simulation.raw.head import average, finer
 
-__all__ = ["COUNTS", "GRID", "PRIOR", "RING", "Region", "SmallScan", "small_scans"]
+__all__ = ["COUNTS", "GRID", "PRIOR", "RING", "Region", "SmallScan", "blocks", "small_scans"]
 
 PRIOR = "brain2d-coarse"
 
@@ -40,6 +41,8 @@ GRID = ImageGrid(shape=(32, 32, 1), voxel_size=(8.0, 8.0, 15.0))
 _DRAW = 57
 _LEAST = 8  # voxels of a region
 _BLOCK = 4  # fine voxels along a coarse one
+_EDGE = 3  # voxels of a block
+_ACTIVE = 0.3  # of the level: least mean of a block
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,8 +50,9 @@ class Region:
     """A region of a slice.
 
     Attributes:
-        name: Of the tissue.
-        inside: Voxels of which more than half is that tissue, shape (X, Y, 1) bool.
+        name: Of the tissue, or ``block``.
+        inside: Voxels of which more than half is that tissue, or those of the block, shape
+            (X, Y, 1) bool.
     """
 
     name: str
@@ -124,6 +128,27 @@ def _regions(labels: np.ndarray) -> tuple[Region, ...]:
         inside = (_pooled((labels == label).astype(np.float32), _BLOCK) > 0.5)[..., None]
         if inside.sum() >= _LEAST:
             found.append(Region(name=name, inside=inside))
+    return tuple(found)
+
+
+def blocks(image: np.ndarray, mask: np.ndarray) -> tuple[Region, ...]:
+    """Return squares of 3 voxels, side by side, where an image has activity.
+
+    They know nothing of the truth: that a tissue is where it is tells of the activity there, and
+    what knows it is not to be held against a posterior that does not.
+
+    Args:
+        image: Of the counts, shape (X, Y, 1).
+        mask: Voxels that the counts see.
+    """
+    least = _ACTIVE * uptake_level(image * mask)
+    found = []
+    for x in range(1, image.shape[0] - _EDGE + 1, _EDGE):
+        for y in range(1, image.shape[1] - _EDGE + 1, _EDGE):
+            inside = np.zeros(image.shape, dtype=bool)
+            inside[x : x + _EDGE, y : y + _EDGE] = True
+            if mask[inside].all() and image[inside].mean() > least:
+                found.append(Region(name="block", inside=inside))
     return tuple(found)
 
 
