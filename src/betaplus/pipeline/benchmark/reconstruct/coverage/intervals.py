@@ -49,7 +49,7 @@ def judge(
         drawn = any(row["drawn"] for row in pairs[1])
         found[method] = {
             kind: _figures(_factors(kind, _of(kind, pairs[0])), _of(kind, pairs[1]))
-            for kind in KINDS[not drawn :]
+            for kind in _kinds(drawn, regions)
         }
         errors = np.array([row["mean"] - row["truth"] for row in pairs[1]])
         found[method]["error"] = float(np.sqrt(np.mean(errors**2)))
@@ -57,6 +57,12 @@ def judge(
             said = np.sqrt(np.mean([row["sd"] ** 2 for row in pairs[1]]))
             found[method]["error over SD"] = float(found[method]["error"] / said)
     return found
+
+
+def _kinds(drawn: bool, regions: str) -> list[str]:
+    """Return the kinds: raw ones of draws alone, and tissues where regions are some."""
+    skipped = {"raw": not drawn, "by tissue": regions == "blocks"}
+    return [kind for kind in KINDS if not skipped.get(kind, False)]
 
 
 def _of(kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
