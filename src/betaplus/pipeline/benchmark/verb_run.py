@@ -28,6 +28,8 @@ class VerbRun:
     Attributes:
         wall_s: From the start of the process to its end.
         cpu_s: Of all its threads.
+        command_cpu_s: Of the command alone, as it was last seen.
+        worker_cpu_s: Of the process that it started which took most; 0 if it started none.
         peak_bytes: The larger of the sampled sum over the process tree and the kernel's count for
             the process.
         record: The run record that it wrote.
@@ -35,6 +37,8 @@ class VerbRun:
 
     wall_s: float
     cpu_s: float
+    command_cpu_s: float = 0.0
+    worker_cpu_s: float = 0.0
     peak_bytes: int
     record: dict[str, Any]
 
@@ -96,6 +100,8 @@ def run_verb(
     return VerbRun(
         wall_s=wall,
         cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        command_cpu_s=watch.cpu_s.pop(process.pid, 0.0),
+        worker_cpu_s=max(watch.cpu_s.values(), default=0.0),
         peak_bytes=max(watch.peak, run["peak_memory_bytes"]["process"]),
         record=run,
     )

@@ -29,6 +29,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         return VerbRun(
             wall_s=wall,
             cpu_s=10.0 if engine == "inline" else 11.0,
+            command_cpu_s=2.0,
+            worker_cpu_s=0.0 if engine == "inline" else 4.5,
             peak_bytes=1 << 30,
             record={"blocks_done": 7, "timings_s": {"fit": wall - 1, "total": wall}},
         )
@@ -46,10 +48,10 @@ def test_workers_are_held_against_one_thread(tmp_path: Path, ran: list[tuple[str
     ]  # fmt: skip
     table = (tmp_path / "benchmark_engines.md").read_text()
     assert (
-        "| `patlak` | `processes` | 2 | 6.0 | 1.67 (short) | 11.0 | 10.0 % | 7 | 1,024 |"
+        "| `patlak` | `processes` | 2 | 6.0 | 1.67 (short) | 1.54 | 11.0 | 10.0 % | 7 | 1,024 |"
         " the same bits |" in table
     )
-    assert "| 5.0 | 2.00 (pass) | 11.0 | 10.0 % | 7 | 1,024 | differ |" in table
+    assert "| 5.0 | 2.00 (pass) | 1.54 | 11.0 | 10.0 % | 7 | 1,024 | differ |" in table
     assert "- `patlak`: fit 9.0, 5.0, 4.0" in table
 
 

@@ -109,6 +109,8 @@ def _run(
     return {
         "wall_s": found.wall_s,
         "cpu_s": found.cpu_s,
+        "command_cpu_s": found.command_cpu_s,
+        "worker_cpu_s": found.worker_cpu_s,
         "peak_bytes": found.peak_bytes,
         "blocks": found.record["blocks_done"],
         "stages_s": found.record["timings_s"],

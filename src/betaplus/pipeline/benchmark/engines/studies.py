@@ -15,14 +15,15 @@ def _kinetics(folder: Path, quick: bool) -> list[str]:
     from betaplus.simulation import simulate_dynamic
 
     simulate_dynamic(folder, size="small")
-    mask, blood = _box(folder, 6 if quick else 20), folder / "sub-01_recording-manual_blood.tsv"
-    return [str(folder / "sub-01_pet.nii.gz"), "--blood", str(blood), "--mask", str(mask)]
+    mask = ["--mask", str(_box(folder, 6))] if quick else []
+    blood = folder / "sub-01_recording-manual_blood.tsv"
+    return [str(folder / "sub-01_pet.nii.gz"), "--blood", str(blood), *mask]
 
 
 def _patlak(folder: Path, quick: bool) -> list[str]:
     from betaplus.pipeline.benchmark.patlak.memory.torso import T_STAR, write_torso
 
-    edge = 32 if quick else 96
+    edge = 32 if quick else 128
     source, samples = write_torso(folder, (edge,) * 3, 4.0, 24, "nii.gz")
     return [
         *(str(source), "--blood", str(samples), "--t-star", f"{T_STAR:g}"),
