@@ -62,7 +62,7 @@ def _reconstruct(folder: Path, quick: bool) -> list[str]:
 
     simulate_raw(folder)
     few = ("--steps", "3") if quick else ()
-    return [str(folder / "sub-01_raw.zarr"), "--method", "dds", "--samples", "2", *few]
+    return [str(folder / "sub-01_raw.zarr"), "--method", "dds", "--samples", "4", *few]
 
 
 def _box(folder: Path, edge: int) -> Path:
