@@ -35,6 +35,8 @@ _NARROW, _BROAD = 0.65, 0.9  # scale of the logistic that stands in for a unit G
 _ROUNDS = 4
 _BLOODLESS = 1e-3  # of the largest VB: a mode at the edge, to be doubted
 _DELAYS, _DELAY_END = 9, 1.6  # starts, and the first and last of them in prior standard deviations
+_RATES, _RATE_END = 4, 1.2  # of the first coordinate: the one found, and others likewise
+_GAIN = 0.1  # of the log posterior, at least
 
 
 class Effort(NamedTuple):
@@ -112,18 +114,19 @@ def _score(target, y, weight, z, a, b, U, W):
 
 
 @kernel
-def _mode_by_delay(target, y, weight, own, z, a, b, precision, value, U, W, J, factor):
-    """Look for a better mode than one without blood, from other delays.
+def _better_mode(target, y, weight, own, z, a, b, precision, value, U, W, J, factor, wide):
+    """Look for a better mode from other delays and, if `wide`, from other rates.
 
-    A delay that is far off leaves blood nothing to explain; without it the first frames have next
-    to no variance, and hold the mode there.
+    With next to no noise a search ends in the first of many modes that it comes near. A delay that
+    is far off leaves blood nothing to explain; without it the first frames have next to no
+    variance, and hold the mode there.
 
     Args:
         target: The posterior.
         y: Padded curve in table units.
-        weight: Reciprocal variance shape of the data.
+        weight: Reciprocal variance shape, of any curve near the data.
         own: That of the mode's curve, overwritten by that of the better one.
-        z: The mode, likewise; the delay is its last coordinate.
+        z: The mode, likewise; the delay is its last coordinate where it is fitted.
         a: Its amplitude of tissue.
         b: Its amplitude of blood.
         precision: Of the noise.
@@ -132,16 +135,21 @@ def _mode_by_delay(target, y, weight, own, z, a, b, precision, value, U, W, J, f
         W: Its blood, likewise.
         J: Work space.
         factor: Factor of its covariance, likewise.
+        wide: Whether to start from other values of the first coordinate too.
 
     Returns:
-        a, b, precision and value of the better one.
+        a, b, precision and value of the better one, and whether there is one.
     """
     d = z.size
     best, first, local = z.copy(), z.copy(), np.zeros((1, d, d))
-    top = _score(target, y, weight, z, a, b, U, W)
-    for start in range(_DELAYS):
+    top, better = _score(target, y, weight, z, a, b, U, W) + _GAIN, False
+    delays = _DELAYS if target.fit_delay else 1
+    for k in range(delays * (_RATES if wide else 1)):
         z[:] = first
-        z[d - 1] = _DELAY_END * (2.0 * start / (_DELAYS - 1.0) - 1.0)
+        if k >= delays:
+            z[0] = _RATE_END * (2.0 * (k // delays - 1) / (_RATES - 2.0) - 1.0)
+        if target.fit_delay:
+            z[d - 1] = _DELAY_END * (2.0 * (k % delays) / (_DELAYS - 1.0) - 1.0)
         a_, b_, _, _ = find_mode(target, y, weight, z, 12, -1, U, W, J, local)
         _set_weights(target, a_, b_, U, W, own)
         a_, b_, precision_, value_ = find_mode(target, y, own, z, 12, -1, U, W, J, local)
@@ -150,10 +158,11 @@ def _mode_by_delay(target, y, weight, own, z, a, b, precision, value, U, W, J, f
             top, a, b, precision, value = score, a_, b_, precision_, value_
             best[:] = z
             factor[:] = local
+            better = True
     z[:] = best
     fill_response(target, z, np.empty(4), U, W)
     _set_weights(target, a, b, U, W, own)
-    return a, b, precision, value
+    return a, b, precision, value, better
 
 
 @kernel
@@ -330,8 +339,8 @@ def sample_curve(target, points, y, effort, space):
         a, b, precision, value = find_mode(target, y, plug_in, mode, 12, -1, U, W, J, factor)
         _set_weights(target, a, b, U, W, plug_in)
     if fit_delay and b < _BLOODLESS * target.VB.high:
-        a, b, precision, value = _mode_by_delay(
-            target, y, weight, plug_in, mode, a, b, precision, value, U, W, J, factor
+        a, b, precision, value, _ = _better_mode(
+            target, y, weight, plug_in, mode, a, b, precision, value, U, W, J, factor, False
         )
     for j in range(d):
         mean[0, j] = mode[j]
@@ -343,7 +352,7 @@ def sample_curve(target, points, y, effort, space):
     found = follow_ridge(
         target, y, plug_in, mode, value, space.U, space.W, J, ridge, ridge_factors, found
     )
-    pilots, rounds, size, fine = 0, 0, 0.0, False
+    pilots, rounds, size, fine, sought = 0, 0, 0.0, False, False
     first, drawn, used = 0, effort.pilot, 3 + found
     typical = max(b, 0.05 * target.VB.high)
     while True:
@@ -373,8 +382,31 @@ def sample_curve(target, points, y, effort, space):
         else:
             if size >= effort.least_ess or rounds == _ROUNDS:
                 break
-            lost = rounds == 0 and size < 0.1 * effort.least_ess  # begin again from the coarse set
-            if lost:
+            lost = rounds == 0 and size < 0.1 * effort.least_ess  # begin again
+            if lost and not sought:  # from a better mode, if there is one
+                sought = True
+                _set_weights(target, a, b, U, W, space.own_weight)
+                a, b, precision, value, better = _better_mode(
+                    target, y, weight, space.own_weight, mode, a, b, precision, value, U, W, J,
+                    factor, True,
+                )  # fmt: skip
+                if better:
+                    if not fit_delay:
+                        _set_weights(target, a, b, U, W, weight)
+                    for j in range(d):
+                        mean[0, j] = mode[j]
+                    found = other_modes(
+                        target, y, plug_in, mode, value, points.coarse, scores, space.U, space.W,
+                        J, ridge, ridge_factors, 0,
+                    )  # fmt: skip
+                    found = follow_ridge(
+                        target, y, plug_in, mode, value, space.U, space.W, J, ridge,
+                        ridge_factors, found,
+                    )  # fmt: skip
+                    fine, pilots, first, drawn, used = False, 0, 0, effort.pilot, 3 + found
+                    typical = max(b, 0.05 * target.VB.high)
+                    continue
+            if lost:  # from the coarse set
                 z, n = points.coarse, scores.size
             tempered_weights(scores if lost else space.log_w, n, (20.0 if lost else 10.0) * d, w)
             first, drawn = 0, effort.largest >> (_ROUNDS - 1 - rounds)
