@@ -60,7 +60,6 @@ _USED = (
     ("kinetics", "nlls", ""), ("kinetics", "logan", ""), ("kinetics", "exact", "SRTM"),
     ("kinetics", "mrtm2", ""), ("reconstruct", "osem", ""), ("reconstruct", "svrg", ""),
     ("reconstruct", "dds", ""), ("patlak", "hqs", ""), ("patlak", "tv", ""),
-    ("patlak", "wls", ""),
 )  # fmt: skip
 """Verb, method and model of what the page shows, for its citations."""
 
