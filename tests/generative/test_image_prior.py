@@ -43,7 +43,9 @@ def test_a_prior_comes_back_from_its_bundle(tmp_path: Path) -> None:
     assert (prior.dimensions, prior.voxel, prior.unit) == (2, 2.0, "uptake")
     x = torch.randn(2, 1, 16, 16)
     axial = torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3)
-    assert torch.allclose(prior(x, 0.3, "axial"), network(x, 0.3, context=axial), atol=1e-6)
+    assert torch.allclose(
+        prior(x, 0.3, orientation="axial"), network(x, 0.3, context=axial), atol=1e-6
+    )
     assert torch.allclose(prior(x, 0.3), network(x, 0.3), atol=1e-6)
     assert "160 simulated brain anatomies" in (folder / "README.md").read_text()
 

@@ -44,7 +44,7 @@ def test_slices_of_each_orientation_are_told_it_and_averaged() -> None:
     for axis, name in enumerate(prior.orientations):
         for i in range(volume.shape[2 + axis]):
             plane = volume.select(2 + axis, i)
-            expected.select(2 + axis, i).add_(prior(plane, sigma, name) / 3)
+            expected.select(2 + axis, i).add_(prior(plane, sigma, orientation=name) / 3)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -52,7 +52,9 @@ def test_one_orientation_can_be_asked_for() -> None:
     prior = _prior(2)
     volume, sigma = torch.randn(1, 1, 8, 12, 5), torch.tensor(0.4)
     found = volume_denoiser(prior, axes=(2,))(volume, sigma)
-    assert torch.allclose(found[..., 3], prior(volume[..., 3], sigma, "axial"), atol=1e-5)
+    assert torch.allclose(
+        found[..., 3], prior(volume[..., 3], sigma, orientation="axial"), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from betaplus.generative.bundle import Bundle, find_bundle, load_bundle, load_in
 from betaplus.generative.image_denoiser import ImageDenoiser
 from betaplus.generative.unet import UNetSize
 
-__all__ = ["ImagePrior", "load_image_prior", "uptake_level"]
+__all__ = ["BRIGHTEST", "ImagePrior", "load_image_prior", "uptake_level"]
+
+BRIGHTEST = 8.0
+"""Largest value of the images that a prior is shown beside the noisy one."""
 
 
 def uptake_level(image: np.ndarray) -> float:
@@ -49,6 +53,10 @@ class ImagePrior:
         orientations: Names of the slices' orientations, in the order of the context; empty for 3-D.
         images: Names of the images of which it knows what goes with what; empty for one image.
         slab: Slices side by side that are cleaned together.
+        sees: Images of the same object that it is shown beside x: OSEM after one pass, smoothed,
+            and after each pass as it is; 0 for none.
+        around: Slices of each of those that it is shown, the middle one that of x.
+        spread: RMSE that is left by what it is shown alone, in its unit; infinite for none.
         bundle: Where it is from.
         bf16: Whether to compute in bfloat16.
     """
@@ -62,19 +70,31 @@ class ImagePrior:
     bf16: bool = False
     images: tuple[str, ...] = ()
     slab: int = 1
+    sees: int = 0
+    around: int = 1
+    spread: float = math.inf
 
     @property
     def dimensions(self) -> int:
         """2 for slices, 3 for volumes."""
         return self.denoiser.size.dimensions
 
-    def __call__(self, x: Tensor, sigma: Tensor | float, orientation: str | None = None) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor | float,
+        beside: Tensor | None = None,
+        *,
+        orientation: str | None = None,
+    ) -> Tensor:
         """Return the estimate of clean images, without gradients.
 
         Args:
             x: Shape (B, 1, X, Y[, Z]), (B, images, X, Y, Z) or (B, slab, X, Y), in the prior's unit
                 and voxels.
             sigma: Noise level, one or one an item, in the prior's unit.
+            beside: What a prior is shown, shape (B, sees * around, X, Y), in its unit, at most
+                `BRIGHTEST`: the slices of the first image, then those of the next.
             orientation: Of slices; not told if None.
         """
         context = None
@@ -83,7 +103,7 @@ class ImagePrior:
             if orientation is not None:
                 context[:, self.orientations.index(orientation)] = 1.0
         with torch.no_grad(), torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.denoiser(x, sigma, context=context)
+            return self.denoiser(x, sigma, beside, context)
 
 
 def load_image_prior(
@@ -119,7 +139,8 @@ def load_image_prior(
         orientations = tuple(str(item) for item in known["orientations"])
         images = tuple(str(item) for item in known.get("images", ()))
         slab = int(known.get("slab", 1))
-        _check_channels(denoiser, images, slab)
+        sees, around = int(known.get("sees", 0)), int(known.get("around", 1))
+        _check_channels(denoiser, images, slab, sees * around)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"bundle {bundle.path} does not describe an image prior: {error}",
@@ -141,13 +162,18 @@ def load_image_prior(
         bf16=bf16,
         images=images,
         slab=slab,
+        sees=sees,
+        around=around,
+        spread=float(known.get("spread", math.inf)),
     )
 
 
-def _check_channels(denoiser: ImageDenoiser, images: tuple[str, ...], slab: int) -> None:
+def _check_channels(
+    denoiser: ImageDenoiser, images: tuple[str, ...], slab: int, beside: int
+) -> None:
     """Refuse a network that is not of one channel an image, and one more of its local level."""
     n, size = max(len(images), slab), denoiser.size
-    expected = (n * (2 if denoiser.reach else 1), n)
+    expected = (n * (2 if denoiser.reach else 1) + beside, n)
     if (size.channels, size.outputs) != expected:
         raise ValueError(
             f"{size.channels} channels in and {size.outputs} out, expected {expected[0]} and"

@@ -95,7 +95,7 @@ def reconstruct(
     if method in SCORE_METHODS:
         from betaplus.reconstruction.score.choice import choose_prior
 
-        score = choose_prior(scan, grid, bundle, seed=seed)
+        score = choose_prior(scan, grid, bundle, method=method, psf=psf, seed=seed)
     frames = FrameReconstructor(
         scan, model, grid, method=method, settings=settings, psf=psf, mask=mask, threads=threads,
         score=score,

@@ -226,7 +226,7 @@ def test_the_network_sees_the_axes_of_ras_and_turns_alternate() -> None:
     found = denoise_on(prior, grid, "alternate", 1)
     padded = torch.zeros(15, 1, 16, 8)
     padded[:, 0, :15, :5] = ras
-    sagittal = prior(padded, 0.5, "sagittal")[:, 0, :15, :5].numpy()[::-1, ::-1, ::-1]
+    sagittal = prior(padded, 0.5, orientation="sagittal")[:, 0, :15, :5].numpy()[::-1, ::-1, ::-1]
     assert np.allclose(found(noisy, 0.5, 2), sagittal, atol=1e-5)
     assert np.allclose(found(noisy, 0.5, 5), sagittal, atol=1e-5)
     assert not np.allclose(found(noisy, 0.5, 0), sagittal, atol=1e-2)

@@ -67,8 +67,8 @@ def choose_method(request: ReconstructRequest, options: Options, inputs: Inputs)
         )
     try:
         score = choose_prior(
-            inputs.scan, inputs.grid, request.bundle, seed=request.seed, dose=request.dose,
-            weight=request.weight, bf16=request.bf16,
+            inputs.scan, inputs.grid, request.bundle, method=asked or _LEARNED, psf=inputs.psf,
+            seed=request.seed, dose=request.dose, weight=request.weight, bf16=request.bf16,
         )  # fmt: skip
     except BetaplusError as error:
         if insisted:

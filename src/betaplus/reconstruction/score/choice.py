@@ -17,13 +17,27 @@ from betaplus.generative.image_prior import ImagePrior, load_image_prior
 from betaplus.io.suv import suv_conversion
 from betaplus.reconstruction.score.prior import SLICES, ScoreInputs, check_voxels
 
-__all__ = ["PRIORS", "ScorePrior", "activity_width", "choose_prior", "shipped_prior"]
+__all__ = [
+    "PRIORS",
+    "SHOWN",
+    "ScorePrior",
+    "activity_width",
+    "choose_prior",
+    "shipped_prior",
+    "unlike",
+]
 
 PRIORS = {"brain": ("brain2d-sharp", "brain2d"), "body": ("body3d",)}
 """What was scanned to the names of its priors, the first of which that is there is taken: of images
 as sharp as the voxels, since the model of the counts holds the scanner's resolution."""
 
+SHOWN = {"brain": "brain2d-osem"}
+"""What was scanned to the prior that is shown OSEM of the same counts, where the scan is like those
+that it learned from."""
+
+_SIGHTED = ("dds", "lisch")  # methods that such a prior is for
 _HEAD = 260.0  # mm: no head is as wide
+_SLACK = 1e-3  # beyond what a prior was shown
 _EDGE = 0.1  # of a profile's largest value
 _VIEWS = 12  # profiles looked at
 _SMOOTH = 10.0  # mm
@@ -73,6 +87,8 @@ def choose_prior(
     grid: ImageGrid,
     bundle: Path | None = None,
     *,
+    method: str = "dds",
+    psf: float | None = None,
     seed: int = 0,
     dose: float | None = None,
     weight: float | None = None,
@@ -84,24 +100,39 @@ def choose_prior(
         scan: Raw data; where no bundle is given, activity that is less than 26 cm wide is a head's.
         grid: The image grid.
         bundle: Folder of a prior, which is taken whatever was scanned.
+        method: It is for.
+        psf: Resolution of the model of the counts [mm]; the scanner's if None.
         seed: Seed of the run.
         dose: Activity administered [Bq], for priors in SUV, where the data do not say.
         weight: Body weight [kg], likewise.
         bf16: Whether the network computes in bfloat16.
 
     Raises:
-        InputError: If the voxels are not of a size that the prior knows, a bundle is damaged, or
-            the SUV of the scan is not known and the prior's unit is SUV.
-        UsageError: If there is no such bundle.
+        InputError: If the voxels are not of a size that the prior knows, the scan is not like those
+            that a given prior is shown, a bundle is damaged, or the SUV of the scan is not known
+            and the prior's unit is SUV.
+        UsageError: If there is no such bundle, or the method is not for it.
     """
+    psf = scan.scanner.resolution if psf is None else psf
     if bundle is not None:
         prior, why = load_image_prior("", bundle, bf16=bf16), "as given"
+        if prior.sees and method not in _SIGHTED:
+            raise UsageError(
+                f"{prior.bundle.path.name}, which is shown OSEM of the counts, for {method}",
+                f"expected {' or '.join(_SIGHTED)}, or another prior",
+            )
+        if (wrong := unlike(prior, scan, grid, psf)) is not None:
+            raise InputError(*wrong, "take another prior")
     else:
         width = activity_width(scan)
         anatomy = "brain" if width < _HEAD else "body"
         less = "less" if anatomy == "brain" else "not less"
         why = f"of a {anatomy}: the activity is {width / 10:.0f} cm wide, {less} than 26 cm"
-        prior = shipped_prior(anatomy, bf16=bf16, slices=grid.shape[2])
+        shown = _shown_prior(anatomy, bf16) if method in _SIGHTED else None
+        if shown is not None and unlike(shown, scan, grid, psf) is None:
+            prior = shown
+        else:
+            prior = shipped_prior(anatomy, bf16=bf16, slices=grid.shape[2])
     check_voxels(prior, grid, SLICES["axial"])
     per_suv = None if prior.unit == "uptake" else _per_suv(scan, dose, weight)
     name = prior.bundle.config.folder
@@ -129,6 +160,45 @@ def shipped_prior(anatomy: str, *, bf16: bool = False, slices: int | None = None
         if slices is None or slices >= prior.slab:
             return prior
     return load_image_prior(last, bf16=bf16)
+
+
+def unlike(prior: ImagePrior, scan: RawScan, grid: ImageGrid, psf: float) -> tuple[str, str] | None:
+    """Return what of a scan a prior was not shown and what was expected; None if it fits.
+
+    Args:
+        prior: The prior; one that is shown nothing fits any scan.
+        scan: Raw data.
+        grid: The image grid.
+        psf: Resolution of the model of the counts [mm].
+    """
+    if not prior.sees:
+        return None
+    known, name = prior.bundle.config.validity, prior.bundle.path.name
+    if scan.scanner.tof:
+        return "time of flight", f"expected none, as {name} was trained without it"
+    if scan.scanner.name not in known["scanner"]:
+        names = " or ".join(map(str, known["scanner"]))
+        return f"a scan of {scan.scanner.name}", f"expected {names}, as {name} was shown"
+    prompts = [float(np.sum(frame, dtype=np.float64)) for frame in scan.prompts]
+    found = {
+        "resolution of the model [mm]": [psf],
+        "voxel size [mm]": list(grid.voxel_size),
+        "prompts per voxel": [one / math.prod(grid.shape) for one in prompts],
+    }
+    for what, values in found.items():
+        low, high = (float(end) for end in known[what])
+        for value in values:
+            if not low * (1 - _SLACK) <= value <= high * (1 + _SLACK):
+                return f"{what}: {value:g}", f"expected {low:g} to {high:g}, as {name} was shown"
+    return None
+
+
+def _shown_prior(anatomy: str, bf16: bool) -> ImagePrior | None:
+    """Return the prior that is shown OSEM, where there is one."""
+    try:
+        return load_image_prior(SHOWN.get(anatomy, ""), bf16=bf16) if anatomy in SHOWN else None
+    except UsageError:
+        return None
 
 
 def activity_width(scan: RawScan) -> float:

@@ -8,7 +8,8 @@ the data steps answer for p(counts | x) only roughly.
 
 The pull to the network's estimate is :math:`w / (\sigma a)^2` with the level a of the image: what
 HQS has for the noise that is left (Zhang et al., IEEE TPAMI 2022). It is a precision, as that of
-the counts is, so that one weight w serves all counts; no strength has a unit.
+the counts is, so that one weight w serves all counts; no strength has a unit. A prior that is shown
+OSEM knows the image to a spread of its own however much noise there is: its precision is added.
 
 With `schedule` ``likelihood`` the number of data steps is not set: they end when the image explains
 the counts as well as OSEM on its way does (`likelihood_schedule`).
@@ -122,7 +123,7 @@ class Dds(Diffusion):
             targets = likelihood_targets(data, max(s.passes, 2), s.steps)
         return score_problem(
             data, self.inputs, start, slices=s.slices, passes=s.passes, smooth=s.smooth,
-            gamma=s.gamma, targets=targets,
+            gamma=s.gamma, targets=targets, sighted=True,
         )  # fmt: skip
 
     def begin(self, problem: ScoreProblem, chain: int) -> DiffusionState:
@@ -153,7 +154,7 @@ class Dds(Diffusion):
             data=problem.data,
             axial=problem.axial,
             level=problem.level,
-            pull=s.weight / (sigma * problem.level) ** 2,
+            pull=(s.weight / sigma**2 + 1.0 / problem.spread**2) / problem.level**2,
             beta=min(s.beta, _DROWNED * problem.counts) / problem.level,
             preconditioner=s.preconditioner,
         )

@@ -66,7 +66,13 @@ class ScoreInputs:
             )
 
 
-def denoise_on(prior: ImagePrior | Denoise, grid: ImageGrid, slices: str, threads: int) -> Denoise:
+def denoise_on(
+    prior: ImagePrior | Denoise,
+    grid: ImageGrid,
+    slices: str,
+    threads: int,
+    shown: np.ndarray | None = None,
+) -> Denoise:
     """Return a prior as a denoiser on a grid; one that is a denoiser already as it is.
 
     The axes of a scanner's images run against those of RAS, so volumes are turned for the network.
@@ -76,10 +82,11 @@ def denoise_on(prior: ImagePrior | Denoise, grid: ImageGrid, slices: str, thread
         grid: The grid, in voxels of a size that the prior knows.
         slices: One of `SLICES`, for priors of slices.
         threads: Tiles computed at a time.
+        shown: What a prior is shown beside the noisy image, shape (sees, X, Y, Z), in its unit.
 
     Raises:
         InputError: If the voxels are not of such a size.
-        UsageError: If `slices` is none.
+        UsageError: If `slices` is none, or not ``axial`` for a prior that is shown images.
     """
     if not isinstance(prior, ImagePrior):
         return prior
@@ -87,7 +94,10 @@ def denoise_on(prior: ImagePrior | Denoise, grid: ImageGrid, slices: str, thread
         raise UsageError(f"setting slices={slices}", f"expected {' or '.join(SLICES)}")
     turns = SLICES[slices] if prior.dimensions == 2 else (ORTHOGONAL,)
     check_voxels(prior, grid, turns)
-    networks = [volume_denoiser(prior, axes=axes, threads=threads) for axes in turns]
+    if prior.sees and turns != SLICES["axial"]:
+        raise UsageError(f"setting slices={slices} with {prior.bundle.path.name}", "expected axial")
+    told = None if shown is None else torch.from_numpy(_ras(shown))
+    networks = [volume_denoiser(prior, axes=axes, threads=threads, shown=told) for axes in turns]
     return _Turns(networks)
 
 
@@ -96,10 +106,14 @@ class _Turns:
     networks: list[Denoised]
 
     def __call__(self, noisy: np.ndarray, sigma: float, call: int) -> np.ndarray:
-        ras = np.ascontiguousarray(noisy[::-1, ::-1, ::-1], dtype=np.float32)
-        network = self.networks[call % len(self.networks)]
-        clean = network(torch.from_numpy(ras)[None, None], torch.tensor(sigma, dtype=torch.float32))
-        return np.ascontiguousarray(clean[0, 0].numpy()[::-1, ::-1, ::-1])
+        network, x = self.networks[call % len(self.networks)], torch.from_numpy(_ras(noisy))
+        clean = network(x[None, None], torch.tensor(sigma, dtype=torch.float32))
+        return _ras(clean[0, 0].numpy())
+
+
+def _ras(image: np.ndarray) -> np.ndarray:
+    """Turn volumes (..., X, Y, Z) from a scanner's axes to RAS or back."""
+    return np.ascontiguousarray(image[..., ::-1, ::-1, ::-1], dtype=np.float32)
 
 
 def check_voxels(prior: ImagePrior, grid: ImageGrid, turns: tuple[tuple[int, ...], ...]) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from betaplus.core.errors import UsageError
 from betaplus.core.progress import Silent
+from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noise
 from betaplus.physics.priors.relative_difference import RelativeDifference
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import uniform_start
 from betaplus.reconstruction.osem import Osem
-from betaplus.reconstruction.scales import scales_of
+from betaplus.reconstruction.scales import osem_images, scales_of
 from betaplus.reconstruction.score.prior import Denoise, ScoreInputs, denoise_on
 
 __all__ = ["DiffusionState", "ScoreProblem", "score_problem"]
@@ -35,6 +38,8 @@ class ScoreProblem:
         seed: Of the run.
         item: Index of what is reconstructed.
         targets: Log-likelihood to reach at each step, or None.
+        spread: Of the estimate of a prior that is shown OSEM, in units of the level, however noisy
+            its image; infinite for one that is not.
     """
 
     data: Data
@@ -46,6 +51,7 @@ class ScoreProblem:
     seed: int = 0
     item: int = 0
     targets: np.ndarray | None = None
+    spread: float = math.inf
 
     @property
     def counts(self) -> float:
@@ -111,6 +117,7 @@ def score_problem(
     smooth: float = 5.0,
     gamma: float = 2.0,
     targets: np.ndarray | None = None,
+    sighted: bool = False,
 ) -> ScoreProblem:
     """Bring counts and a prior together.
 
@@ -123,9 +130,11 @@ def score_problem(
         smooth: Full width at half maximum of its filter [mm].
         gamma: How early the axial prior keeps edges.
         targets: Log-likelihood to reach at each step, or None.
+        sighted: Whether the prior may have been shown what the counts say.
 
     Raises:
         InputError: If the prior does not know voxels of that size.
+        UsageError: If the prior is shown OSEM and may not be.
     """
     if start is None:
         settings = Osem.Settings(iterations=passes, subsets=len(data.order), filter=smooth)
@@ -135,6 +144,8 @@ def score_problem(
     else:
         first = uniform_start(data, start)
     scales = scales_of(data, first)
+    level = scales.level if inputs.level is None else inputs.level
+    shown = _shown(data, inputs, level, sighted)
     axial = RelativeDifference(
         spacing=data.grid.voxel_size,
         eps=_EPS * scales.top,
@@ -145,12 +156,26 @@ def score_problem(
     )
     return ScoreProblem(
         data=data,
-        denoise=denoise_on(inputs.prior, data.grid, slices, inputs.threads),
+        denoise=denoise_on(inputs.prior, data.grid, slices, inputs.threads, shown),
         first=first,
-        level=scales.level if inputs.level is None else inputs.level,
+        level=level,
         sensitivity=scales.sensitivity,
         axial=axial,
         seed=inputs.seed,
         item=inputs.item,
         targets=targets,
+        spread=math.inf if shown is None else inputs.prior.spread,  # type: ignore[union-attr]
     )
+
+
+def _shown(data: Data, inputs: ScoreInputs, level: float, sighted: bool) -> np.ndarray | None:
+    """Return what a prior is shown, shape (sees, X, Y, Z), in units of the level."""
+    prior = inputs.prior
+    if not isinstance(prior, ImagePrior) or not prior.sees:
+        return None
+    if not sighted:
+        raise UsageError(
+            f"{prior.bundle.path.name}, which is shown OSEM of the counts",
+            "expected a prior that knows images alone, for this method",
+        )
+    return osem_images(data, prior.sees - 1) / np.float32(level)

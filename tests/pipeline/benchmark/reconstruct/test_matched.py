@@ -20,13 +20,18 @@ def test_recovery_is_read_between_strengths_and_at_the_ends() -> None:
 
 
 def test_lines_tell_at_which_noise() -> None:
-    own = {"beta": 1.0, "recovery": 45.0, "least": 1.0, "noise": 14.0}
+    own = {"what": "as tuned", "recovery": 45.0, "least": 1.0, "noise": 14.0}
     rows = [
-        {"seed": 1, "multiple": 2.0, "rdp": ROWS, "dds": [own, {**own, "beta": 4, "noise": 3.0}]},
+        {
+            "seed": 1,
+            "multiple": 2.0,
+            "rdp": ROWS,
+            "dds": [own, {**own, "what": "whole draw", "noise": 3.0}],
+        },
         {"seed": 3, "multiple": 5.0, "rdp": ROWS, "dds": [{**own, "recovery": 61.0}]},
     ]
     lines = matched_lines(rows)
-    assert "| 1 | 2 | 1 | 14.0 | 45 | 14.0 | 50 | -5 |" in lines
-    assert "| 1 | 2 | 4 | 3.0 | 45 | 4.0 | 20 | +25 |" in lines
+    assert "| 1 | 2 | as tuned | 14.0 | 45 | 14.0 | 50 | -5 |" in lines
+    assert "| 1 | 2 | whole draw | 3.0 | 45 | 4.0 | 20 | +25 |" in lines
     assert lines[-1] == "Mean difference +10.3, least -5.0."
     assert matched_lines([]) == []

@@ -208,7 +208,7 @@ def test_time_is_taken_of_both_in_one_run(
     truth, asked = small_case("small", 0.01, 0).truth, []
 
     def timed(candidate: Candidate, method: str, data: object, settings: dict) -> tuple:
-        assert candidate.method == "dds" and settings.pop("draws") == 1
+        assert candidate.method == method and settings.pop("draws") == 1
         asked.append((method, settings))
         share = 0.9 if method == "dds-published" else 0.8 + 0.05 * len(asked)
         return truth * np.float32(share), 100.0 if method == "dds-published" else len(asked)
@@ -217,8 +217,9 @@ def test_time_is_taken_of_both_in_one_run(
     task.run()
     rows = head.shelf.get("speed")["rows"]
     assert [(row["method"], row["settings"]) for row in rows] == asked
-    assert asked[0] == ("dds-published", {"pull": 1.0}) and asked[-2] == ("dds", {})
-    assert asked[-1] == ("dds", {"steps": 2, "inner": 6, "weight": 1.0})
+    assert asked[0] == ("dds-published", {"pull": 1.0}) and asked[-1] == ("dds", {})
+    tuned = {"steps": 2, "inner": 6, "weight": 1.0}
+    assert asked[1:-1] == [("dds", {**tuned, "steps": n}) for n in (2, 3, 2)]
     assert rows[0]["NRMSE"] == pytest.approx(10.0, rel=1e-4)
     assert defaults.fastest(rows) == rows[1]  # 10 %, the others less
     none = Bench.at(tmp_path, dataclasses.replace(smaller, candidates=()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from betaplus.generative.image_prior import ImagePrior, load_image_prior
-from betaplus.reconstruction.score.choice import shipped_prior
+from betaplus.reconstruction.score.choice import SHOWN, shipped_prior
 
 __all__ = ["CANDIDATES", "QUICK", "Candidate", "quicker"]
 
@@ -30,6 +31,7 @@ class Candidate:
         prior: Name of the prior, for methods that draw images; the one that heads are reconstructed
             with if empty.
         parts: What of the benchmark it takes part in beside tuning and judging.
+        leading: Whether it stands for its method where one must.
         often: Settings, or ``passes``, that differ where many images are made: for bias and SD.
         swept: Setting that bias is traded against SD with, and its values; ``passes`` are counted
             as they go by.
@@ -43,6 +45,7 @@ class Candidate:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     prior: str = ""
     parts: tuple[str, ...] = PARTS
+    leading: bool = True
     often: Mapping[str, Any] = field(default_factory=dict)
     swept: tuple[str, tuple[float, ...]] = ("", ())
 
@@ -77,7 +80,7 @@ CANDIDATES = (
         method="svrg",
         tried={"beta": (0.01, 0.03, 0.1), "gamma": (0.5, 2.0)},
         passes=4,
-        swept=("beta", (0.01, 0.03, 0.1)),
+        swept=("beta", (0.003, 0.01, 0.03, 0.1)),
     ),
     Candidate(
         name="MAP-EM, patch prior",
@@ -94,12 +97,30 @@ CANDIDATES = (
         parts=("full",),
     ),
     Candidate(
-        name="dds, mean of 2",
+        name="dds with brain2d, mean of 2",
         method="dds",
         tried={"weight": (0.06, 0.12, 0.25), "beta": (2.0, 4.0)},
         fixed={"draws": 2, "inner": 9},
-        often={"draws": 1, "steps": 5},
-        swept=("beta", (0.5, 2.0, 8.0)),
+        parts=("full",),
+        leading=False,
+    ),
+    Candidate(
+        name="network of dds alone",  # what it is shown, through the network, and no data steps
+        method="dds",
+        tried={},
+        fixed={"draws": 1, "steps": 2, "inner": 1, "first": 80.0, "last": 40.0, "weight": 1e12},
+        prior=SHOWN["brain"],
+        parts=(),
+        leading=False,
+    ),
+    Candidate(
+        name="dds, mean of 4",
+        method="dds",
+        tried={"first": (2.5, 10.0), "last": (0.1, 0.5, 2.0)},
+        fixed={"draws": 4, "inner": 4, "steps": 5},
+        prior=SHOWN["brain"],
+        often={"draws": 2},
+        swept=("last", (0.1, 0.5, 2.0)),
     ),
     Candidate(
         name="gibbs, mean of 8",
@@ -122,8 +143,9 @@ def quicker(candidate: Candidate) -> Candidate:
         for name, values in candidate.tried.items()
     }
     short = {"steps": 4, "draws": 1} if candidate.method == "dds" else {}
+    few = re.sub(r"mean of \d+", "one draw", candidate.name)
     return Candidate(
-        name=candidate.name.replace("mean of 2", "one draw") if short else candidate.name,
+        name=few if short else candidate.name,
         method=candidate.method,
         tried=tried,
         passes=min(candidate.passes, 3),
@@ -131,6 +153,7 @@ def quicker(candidate: Candidate) -> Candidate:
         fixed={**candidate.fixed, **short},
         prior=candidate.prior,
         parts=candidate.parts,
+        leading=candidate.leading,
         often=candidate.often,
         swept=(candidate.swept[0], candidate.swept[1][:2]),
     )

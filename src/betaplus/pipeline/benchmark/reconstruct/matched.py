@@ -1,8 +1,9 @@
 """Contrast of balls that training never had, at the noise of white matter that another method has.
 
-Strength trades contrast against noise: RDP and `dds` are run at several, and the recovery of RDP is
-read where its noise is that of `dds`, by straight lines between strengths; at its least noise where
-`dds` has less than RDP at any strength.
+Strength trades contrast against noise: RDP is run at several, `dds` as it was tuned and down to the
+lowest noise level that it has by default, and the recovery of RDP is read where its noise is that
+of `dds`, by straight lines between strengths; at its least noise where `dds` has less than RDP at
+any strength.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ MULTIPLES = (2.0, 5.0)
 BETAS = (0.003, 0.01, 0.03, 0.1)
 """Of RDP."""
 
-AXIAL = (0.5,)
-"""`beta` of `dds`, beside what it was tuned to."""
+FULLER: dict[str, float] = {"first": 2.5, "last": 0.1}
+"""Settings of `dds` that are tried beside what it was tuned to: draws with all their noise."""
 
 
 def matched_tasks(
@@ -41,7 +42,7 @@ def matched_tasks(
         chosen: Name of a candidate to a function that returns what it was tuned to.
         needs: Items that this takes.
     """
-    found = {c.method: c for c in bench.plan.candidates}
+    found = {c.method: c for c in bench.plan.candidates if c.leading}
     if "dds" not in found or "svrg" not in found:
         return []
     names = [(f"matched/{seed}/{m:g}", seed, m) for seed in bench.plan.lesions for m in MULTIPLES]
@@ -75,10 +76,9 @@ def _match(
         rows.append({"beta": beta, **contrasts(trial.image, case.truth, case.balls)})
     tuned = {**chosen[dds.name]()["settings"], "draws": 1}
     own = []
-    for strength in (tuned.get("beta"), *AXIAL):
-        settings = tuned if strength is None else {**tuned, "beta": strength}
-        (trial,) = trials(dds, data, settings=settings)
-        own.append({"beta": strength, **contrasts(trial.image, case.truth, case.balls)})
+    for label, more in (("as tuned", {}), ("whole draw", FULLER)):
+        (trial,) = trials(dds, data, settings={**tuned, **more})
+        own.append({"what": label, **contrasts(trial.image, case.truth, case.balls)})
     bench.shelf.put(name, {"seed": seed, "multiple": multiple, "rdp": rows, "dds": own})
 
 
@@ -100,7 +100,7 @@ def matched_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         " the counts) of one draw of `dds`, and of RDP at the same noise of white matter or at the"
         f" nearest that it has, from `beta` {', '.join(f'{b:g}' for b in BETAS)}:",
         "",
-        "| head | activity over white matter | `beta` of `dds` | noise [%] | `dds` [%]"
+        "| head | activity over white matter | `dds` | noise [%] | `dds` [%]"
         " | noise of RDP [%] | RDP [%] | difference |",
         "|---" * 8 + "|",
     ]
@@ -109,9 +109,8 @@ def matched_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for own in row["dds"]:
             other, noise = at_noise(row["rdp"], own["noise"])
             differences.append(own["recovery"] - other)
-            beta = "default" if own["beta"] is None else f"{own['beta']:g}"
             lines.append(
-                f"| {row['seed']} | {row['multiple']:g} | {beta} | {own['noise']:.1f}"
+                f"| {row['seed']} | {row['multiple']:g} | {own['what']} | {own['noise']:.1f}"
                 f" | {own['recovery']:.0f} | {noise:.1f} | {other:.0f} | {differences[-1]:+.0f} |"
             )
     mean, least = np.mean(differences), min(differences)

@@ -16,17 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from betaplus.core.progress import Silent
 from betaplus.generative.unet import UNet, UNetSize
-from betaplus.physics.blur import GaussianBlur
 from betaplus.pipeline.benchmark.reconstruct.cases import Case
 from betaplus.pipeline.benchmark.result_files import read_arrays, write_arrays
 from betaplus.reconstruction.data import Data
-from betaplus.reconstruction.osem import Osem
+from betaplus.reconstruction.scales import osem_images
 
 __all__ = ["OsemNetwork", "inputs_of", "load_network", "pairs_of", "save_network", "train_network"]
 
-_SMOOTH = 5.0  # mm
 _PASSES = 2
 _BATCH = 8
 _RATE = 1e-3
@@ -67,14 +64,11 @@ def inputs_of(data: Data) -> tuple[np.ndarray, float]:
     Smoothed OSEM of one pass, then of one and two passes as they are; each of the slice below, the
     slice, and the slice above.
     """
-    seen: list[np.ndarray] = []
-    settings = Osem.Settings(iterations=_PASSES, subsets=len(data.order))
-    Osem(settings).run(data, None, Silent(), lambda n, x: seen.append(x.copy()))
-    blur = GaussianBlur(data.grid.shape, data.grid.voxel_size, _SMOOTH)
-    smooth = blur.forward(seen[0])
+    images = osem_images(data, _PASSES)
+    smooth = images[0]
     unit = float(np.square(smooth).sum(dtype=np.float64) / smooth.sum(dtype=np.float64))
     channels = []
-    for image in (smooth, *seen):
+    for image in images:
         slices = np.moveaxis(image / np.float32(unit), -1, 0)
         ends = np.concatenate([slices[:1], slices, slices[-1:]])
         channels += [ends[:-2], ends[1:-1], ends[2:]]

@@ -15,6 +15,7 @@ from betaplus.pipeline.training.corpus import corpus_file, simulate_people
 from betaplus.pipeline.training.prior.counted_heads import counted_head
 from betaplus.pipeline.training.prior.pair_corpus import simulate_pairs
 from betaplus.pipeline.training.prior.plan import PriorPlan
+from betaplus.pipeline.training.prior.seen_heads import simulate_seen
 
 __all__ = ["block_means", "make_corpus", "simulate_volume"]
 
@@ -34,6 +35,7 @@ def make_corpus(
         workers: Processes.
     """
     job = simulate_pairs if plan.maps == "patlak" else _simulate_person
+    job = simulate_seen if plan.sees else job
     return simulate_people(folder, people, plan.paints, job, (plan, seed), workers)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from betaplus.core.frames import FrameTiming
 from betaplus.core.grid import ImageGrid
 from betaplus.pipeline.training.prior.plan import PriorPlan
+from betaplus.simulation.tracers import TracerProfile, find_profile
 
-__all__ = ["counted_head"]
+__all__ = ["counted_head", "profile_of"]
 
 _EXTENT = (192.0, 240.0, 192.0)  # mm, along x, y, z
 _CENTRE = (0.0, -2.0, 4.0)  # mm, of that box, on the scanner's axes
@@ -30,7 +31,6 @@ def counted_head(plan: PriorPlan, person: int) -> Callable[[str, int], np.ndarra
     """
     from betaplus.simulation.raw.activity import STATIC_FRAME, draw_subject
     from betaplus.simulation.raw.head import make_head
-    from betaplus.simulation.tracers import find_profile
 
     edge = plan.voxel / plan.averaged
     shape = tuple(plan.averaged * round(length / plan.voxel) for length in _EXTENT)
@@ -40,8 +40,12 @@ def counted_head(plan: PriorPlan, person: int) -> Callable[[str, int], np.ndarra
     frames = FrameTiming(np.array([start]), np.array([duration]))
 
     def draw(tracer: str, seed: int) -> np.ndarray:
-        profile = find_profile(_LIKE.get(tracer, tracer))
-        image = draw_subject(profile, frames, seed).image(head, 0)
+        image = draw_subject(profile_of(tracer), frames, seed).image(head, 0)
         return np.ascontiguousarray(image[::-1, ::-1, ::-1])  # a scanner's axes run against RAS
 
     return draw
+
+
+def profile_of(tracer: str) -> TracerProfile:
+    """Return the profile of a tracer, or of one that stands for it."""
+    return find_profile(_LIKE.get(tracer, tracer))

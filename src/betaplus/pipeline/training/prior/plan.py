@@ -10,7 +10,7 @@ from pathlib import Path
 from betaplus.core.errors import UsageError
 from betaplus.pipeline.training.settings_file import read_settings
 
-__all__ = ["COARSE", "PAIRS", "PRIORS", "SHARP", "PriorPlan", "read_plan"]
+__all__ = ["COARSE", "PAIRS", "PRIORS", "SEEN", "SHARP", "PriorPlan", "read_plan"]
 
 
 def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
@@ -41,6 +41,13 @@ class PriorPlan:
         edge: Of a slice or patch [voxels].
         slab: Slices side by side that are cleaned together; an odd number, 1 for slices alone.
         across: Axes across which slices are cut, each as often as it is named.
+        sees: Images of OSEM that the network is shown beside x, of a simulated scan of the head:
+            after one pass, smoothed, and after each pass as it is; 0 for none.
+        around: Slices of each of those; an odd number.
+        scanner: Size of that scan, as `betaplus simulate raw` knows it: ``small`` (teaching
+            scanner) or ``full`` (mMR).
+        holds: Names of scanners that it may be used for, since it was tried with them; empty for
+            that one alone.
         sd: Standard deviation of the images, in their unit.
         reach: Of its local value (`betaplus.generative.image_denoiser`) [voxels]; 0 for none.
         tracers: Simulated tracers, each as often as it is named.
@@ -84,6 +91,10 @@ class PriorPlan:
     edge: int = 128
     slab: int = 1
     across: tuple[int, ...] = (0, 1, 2)
+    sees: int = 0
+    around: int = 1
+    scanner: str = "small"
+    holds: tuple[str, ...] = ()
     sd: float = 0.5
     reach: int = 0
     tracers: tuple[str, ...] = ("FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride")
@@ -113,7 +124,7 @@ class PriorPlan:
     version: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("tracers", "widths", "across"):
+        for name in ("tracers", "widths", "across", "holds"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("maps", self.maps, ("static", "patlak"))
         mixed = ("both",) if self.maps == "patlak" else ()
@@ -136,6 +147,11 @@ class PriorPlan:
         _require(self.slab >= 1 and self.slab % 2 == 1, "slab", self.slab, "an odd number")
         _require(self.slab == 1 or (self.dimensions == 2 and self.pool == 1), "slab", self.slab,
                  "1 but for slices")  # fmt: skip
+        _require(self.around >= 1 and self.around % 2 == 1, "around", self.around, "an odd number")
+        _one_of("scanner", self.scanner, ("small", "full"))
+        alone = self.dimensions == 2 and self.slab == self.pool == 1 and self.anatomy == "brain"
+        _require(self.sees == 0 or (self.sees >= 2 and alone), "sees", self.sees,
+                 "0, or 2 or more for slices of heads")  # fmt: skip
         _require(set(self.across) <= {0, 1, 2} and bool(self.across), "across", self.across,
                  "numbers 0 to 2")  # fmt: skip
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
@@ -242,6 +258,33 @@ SHARP = {
 """For models of counts that hold the scanner's resolution, by the name of the prior: its weights,
 trained on with images as sharp as the voxels."""
 
+SEEN = {
+    "brain2d": dataclasses.replace(
+        PRIORS["brain2d"],
+        name="brain2d-osem",
+        across=(2,),
+        sees=3,
+        around=5,
+        holds=("teaching", "mMR"),
+        edge=96,
+        tracers=("FDG", "FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride"),
+        people=120,
+        paints=4,
+        sigma_mean=-0.5,
+        sigma_sd=1.1,
+        sigma_uniform=0.25,
+        sigma_low=0.02,
+        sigma_high=40.0,
+        widths=(32, 64, 96, 128),
+        blocks=1,
+        batch=12,
+        steps=30_000,
+        version=1,
+    ),
+}
+"""For reconstruction: shown OSEM of the same counts beside the noisy image, by the name of the
+prior."""
+
 COARSE = {
     "brain2d": dataclasses.replace(
         PRIORS["brain2d"],
@@ -285,14 +328,15 @@ def read_plan(name: str, path: Path | None) -> PriorPlan:
     """Return a prior's settings, with those in a TOML file put in their place.
 
     Args:
-        name: Of a prior in `PRIORS`, `SHARP`, `COARSE` or `PAIRS`, from which the file departs.
+        name: Of a prior in `PRIORS`, `SHARP`, `SEEN`, `COARSE` or `PAIRS`, from which the file
+            departs.
         path: TOML with fields of `PriorPlan`; None for none.
 
     Raises:
         UsageError: If there is no prior of that name, or a value is out of range.
         InputError: If the file cannot be read, or a field is unknown or of the wrong type.
     """
-    more = (*SHARP.values(), *COARSE.values())
+    more = (*SHARP.values(), *SEEN.values(), *COARSE.values())
     known = PRIORS | {plan.name: plan for plan in more} | PAIRS
     if name not in known:
         raise UsageError(f"prior {name!r} is unknown", f"expected one of {', '.join(known)}")

@@ -10,9 +10,34 @@ from typing import Any
 import betaplus
 from betaplus.pipeline.training.prior.pair_corpus import FINER
 from betaplus.pipeline.training.prior.plan import PriorPlan
+from betaplus.pipeline.training.prior.seen_heads import CENTRED, FRACTIONS, SUBSETS
+from betaplus.pipeline.training.prior.validation import SIGMAS
+from betaplus.simulation.raw.plan import COUNTS_PER_VOXEL, SIZES
 
 __all__ = ["write_prior_bundle"]
 
+_NEAR = 0.3  # mm: that the resolution of another scanner may differ
+_SEEN = (
+    "Estimates clean axial slices of static PET of a head from noisy ones, at any level of white"
+    " noise, and from OSEM of few or many counts: a denoiser that knows what was measured, for"
+    " reconstruction with dds and lisch."
+)
+_SIMULATED_SEEN = (
+    "{people} simulated heads in a scanner ({scanner}), {paints} scans of each, two of an"
+    " activity ({tracers}; the first FDG): half with about 1 %, half with .07 to 130 % of the"
+    " counts of a full scan; {centred} heads in its middle, the others anywhere along its axis. It"
+    " is shown OSEM of {subsets} subsets: one pass smoothed by 5 mm, one pass and two, {around}"
+    " slices of each. Truths are means over 2 voxels along each edge of the simulation's, of"
+    " {voxel:g} mm; unit: {unit}. No real image."
+)
+_SEEN_LIMITS = (
+    "It answers for scans like those that it was shown: that scanner, or one that it was tried"
+    " with (see validity), without time of flight, its resolution in the model of the counts, the"
+    " simulation's scatter and randoms."
+    " What is rare in the training data (lesions, implants, other tracers) is drawn towards what is"
+    " common: the more so, the fewer counts. It has seen the counts: methods that weigh a prior"
+    " against them, such as gibbs, would count them twice. Figures are simulation."
+)
 _WHAT = {
     2: "Estimates clean slices (sagittal, coronal, axial) of static PET from noisy ones, at any"
     " level of white noise: a prior for reconstruction, Patlak maps and denoising.",
@@ -87,6 +112,18 @@ def write_prior_bundle(
     simulated = _SIMULATED.format(**{**dataclasses.asdict(plan), "tracers": tracers})
     if plan.images:
         simulated = _simulated_pairs(plan)
+    if plan.sees:
+        simulated = _SIMULATED_SEEN.format(
+            **{
+                **dataclasses.asdict(plan),
+                "tracers": tracers,
+                "scanner": SIZES[plan.scanner],
+                "centred": min(CENTRED, plan.people),
+                "subsets": SUBSETS[plan.scanner],
+            }
+        )
+    if plan.start:
+        simulated += f" Training went on from the weights of {plan.start}."
     if plan.averaged > 1:
         simulated += f" Voxels are means over {plan.averaged} along each edge of the simulation's."
     if plan.counted:
@@ -98,7 +135,7 @@ def write_prior_bundle(
     if plan.pool > 1:
         simulated += f" Images are means over blocks of {plan.pool} voxels an edge."
     card = ModelCard(
-        what=_PAIRS if plan.images else _WHAT[plan.dimensions],
+        what=_SEEN if plan.sees else _PAIRS if plan.images else _WHAT[plan.dimensions],
         training_data=simulated if data is None else f"{data}, in voxels of {plan.voxel:g} mm.",
         metrics=[
             Metric(
@@ -109,7 +146,7 @@ def write_prior_bundle(
             for name, value in figures.items()
             if name != "score"
         ],
-        limits=_PAIR_LIMITS if plan.images else _LIMITS,
+        limits=_SEEN_LIMITS if plan.sees else _PAIR_LIMITS if plan.images else _LIMITS,
     )
     return write_bundle(
         folder,
@@ -126,15 +163,16 @@ def write_prior_bundle(
             "voxel size [mm]": [f * plan.pool * plan.voxel for f in (0.75, 1.35)],
             "anatomy": _anatomies(plan),
             "tracer": list(dict.fromkeys(plan.tracers)) if data is None else ["own"],
-            "resolution [mm]": [plan.sharpest, plan.bluntest],
+            **(_shown_validity(plan) if plan.sees else _resolution(plan)),
         },
         settings={
             "voxel": plan.pool * plan.voxel,
             "edge": plan.edge // plan.pool,
             "unit": plan.unit,
-            "orientations": list(ORIENTATIONS) if plan.dimensions == 2 else [],
+            "orientations": list(ORIENTATIONS) if plan.dimensions == 2 and not plan.sees else [],
             **({"images": list(plan.images)} if plan.images else {}),
             **({"slab": plan.slab} if plan.slab > 1 else {}),
+            **(_shown(plan, figures) if plan.sees else {}),
         },
         card=card,
         training=TrainingRecord(
@@ -148,6 +186,29 @@ def write_prior_bundle(
         ),
         overwrite=True,
     )
+
+
+def _resolution(plan: PriorPlan) -> dict[str, Any]:
+    return {"resolution [mm]": [plan.sharpest, plan.bluntest]}
+
+
+def _shown_validity(plan: PriorPlan) -> dict[str, Any]:
+    """Return which scans a prior was shown."""
+    from betaplus.core.scanners import find_scanner
+
+    fewest, most = FRACTIONS[1]
+    scanner = find_scanner(SIZES[plan.scanner])
+    psf = scanner.resolution
+    return {
+        "scanner": list(plan.holds or (scanner.name,)),
+        "resolution of the model [mm]": [psf - _NEAR, psf + _NEAR],
+        "prompts per voxel": [fewest * COUNTS_PER_VOXEL, most * COUNTS_PER_VOXEL],
+    }
+
+
+def _shown(plan: PriorPlan, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a prior is shown, and the error that it leaves where the noisy image is noise."""
+    return {"sees": plan.sees, "around": plan.around, "spread": figures[f"rmse at {SIGMAS[-1]:g}"]}
 
 
 def _anatomies(plan: PriorPlan) -> list[str]:

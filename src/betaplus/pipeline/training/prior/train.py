@@ -37,7 +37,8 @@ def train_prior(
     Args:
         out: Folder: ``corpus/`` with the volumes, ``<name>/`` with ``metrics.jsonl`` and a
             checkpoint, ``bundles/``.
-        name: Of the settings to start from: ``brain2d``, ``body3d`` or ``patlak3d``.
+        name: Of the settings to start from: ``brain2d``, ``brain2d-osem``, ``body3d`` or
+            ``patlak3d``.
         config: TOML file with fields of `PriorPlan`.
         data: Folder with images to learn from in place of simulated ones.
         unit: Of those images whose sidecar does not say, where the prior is in SUV.
@@ -60,9 +61,10 @@ def train_prior(
     out, progress = Path(out), progress or Silent()
     check_flags(out, resume=resume, overwrite=overwrite, max_minutes=max_minutes, workers=workers)
     plan = read_plan(name, config).within(max_minutes)
-    if data is not None and plan.images:
+    if data is not None and (plan.images or plan.sees):
+        what = "pairs of maps" if plan.images else "scans"
         raise UsageError(
-            f"images of your own for {plan.name}", "expected none: pairs of maps are simulated"
+            f"images of your own for {plan.name}", f"expected none: {what} are simulated"
         )
     if data is not None and not data.is_dir():
         raise InputError(f"{data} is not a folder", "expected a folder of images")
@@ -97,6 +99,7 @@ def _train(
     from betaplus.pipeline.training.prior.batches import ORIENTATIONS, Batches
     from betaplus.pipeline.training.prior.pair_batches import PairBatches
     from betaplus.pipeline.training.prior.publish import write_prior_bundle
+    from betaplus.pipeline.training.prior.seen_batches import SeenBatches
     from betaplus.pipeline.training.prior.validation import Validation
 
     corpus = Corpus.of(out / "corpus")
@@ -107,9 +110,9 @@ def _train(
         widths=plan.widths,
         blocks=plan.blocks,
         stem=plan.stem,
-        channels=outputs * (2 if plan.reach else 1),
+        channels=outputs * (2 if plan.reach else 1) + plan.sees * plan.around,
         outputs=outputs,
-        context=len(ORIENTATIONS) if plan.dimensions == 2 else 0,
+        context=len(ORIENTATIONS) if plan.dimensions == 2 and not plan.sees else 0,
     )
     torch.manual_seed(seed)
     network = ImageDenoiser(size, plan.sd, plan.reach)
@@ -119,15 +122,15 @@ def _train(
         low=plan.sigma_low, high=plan.sigma_high, mean=plan.sigma_mean, sd=plan.sigma_sd,
         uniform=plan.sigma_uniform,
     )  # fmt: skip
-    draw = PairBatches if plan.images else Batches
+    draw = PairBatches if plan.images else SeenBatches if plan.sees else Batches
     batches = draw(training, plan)
     validate = Validation(draw(validation, plan, augment=False), plan, seed)
 
     def loss(model: Any, batch: Any, done: float, generator: torch.Generator) -> Any:
-        images, known = batch
+        images, known, *beside = batch
         sigma = levels.draw(len(images), generator).to(images.device)
         noise = torch.randn(images.shape, generator=generator).to(images.device)
-        return denoising_loss(model, images, sigma, noise, context=known)
+        return denoising_loss(model, images, sigma, noise, *beside, context=known)
 
     result = train(
         network,

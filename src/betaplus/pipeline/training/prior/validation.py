@@ -40,10 +40,10 @@ class Validation:
     """
 
     def __init__(
-        self, batches: Callable[[int, Generator], tuple[Tensor, Tensor]], plan: PriorPlan, seed: int
+        self, batches: Callable[[int, Generator], tuple[Tensor, ...]], plan: PriorPlan, seed: int
     ) -> None:
         self.plan, self.seed, self.levels = plan, seed, levels_of(plan)
-        self.clean, self.context = batches(_ITEMS, Generator().manual_seed(seed + 1))
+        self.clean, self.context, *self.shown = batches(_ITEMS, Generator().manual_seed(seed + 1))
 
     def __call__(self, model: Any) -> dict[str, float]:
         """Return the figures of a denoiser."""
@@ -58,7 +58,9 @@ class Validation:
                 image = self.clean[part].to(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.bf16):
                     noisy = image + sigma * noise[part].to(device)
-                    found = model(noisy, sigma, context=self.context[part].to(device))
+                    shown = [images[part].to(device) for images in self.shown]
+                    known = self.context[part].to(device)
+                    found = model(noisy, sigma, *shown, context=known)
                 errors = (found - image).square().mean(tuple(range(2, image.ndim)))
                 squares += errors[:, self._judged].sum(0).to("cpu", torch.float64)
             for name, total in zip(self._names, squares.tolist(), strict=True):

@@ -49,7 +49,13 @@ def fill_corpus(
     record = {name: getattr(plan, name) for name in _FIELDS}
     if plan.maps != "static":
         record["maps"] = plan.maps
-    for name, usual in (("finer", 2), ("averaged", 1), ("counted", 0.0)):
+    for name, usual in (
+        ("finer", 2),
+        ("averaged", 1),
+        ("counted", 0.0),
+        ("sees", 0),
+        ("scanner", "small"),
+    ):
         if getattr(plan, name) != usual:
             record[name] = getattr(plan, name)
     record |= {"seed": seed, "own": data is not None, "total": total}

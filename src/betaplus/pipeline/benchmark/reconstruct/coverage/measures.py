@@ -63,7 +63,7 @@ class SliceDenoiser:
         """Return the clean estimate, shape (X, Y, 1), on the scanner's axes."""
         ras = np.ascontiguousarray(noisy[::-1, ::-1, 0], dtype=np.float32)
         level = torch.tensor([float(sigma)])
-        clean = self.prior(torch.from_numpy(ras)[None, None], level, "axial")
+        clean = self.prior(torch.from_numpy(ras)[None, None], level, orientation="axial")
         return np.ascontiguousarray(clean[0, 0].numpy()[::-1, ::-1, None])
 
 
