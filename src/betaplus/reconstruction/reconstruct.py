@@ -95,7 +95,10 @@ def reconstruct(
     if method in SCORE_METHODS:
         from betaplus.reconstruction.score.choice import choose_prior
 
-        score = choose_prior(scan, grid, bundle, method=method, psf=psf, seed=seed)
+        slices = str((settings or {}).get("slices", "axial"))
+        score = choose_prior(
+            scan, grid, bundle, method=method, slices=slices, psf=psf, seed=seed
+        )  # fmt: skip
     frames = FrameReconstructor(
         scan, model, grid, method=method, settings=settings, psf=psf, mask=mask, threads=threads,
         score=score,

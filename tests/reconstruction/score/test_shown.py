@@ -151,6 +151,7 @@ def test_which_scans_it_is_for() -> None:
         assert not found.sees
         with pytest.raises(InputError, match=what):
             choose_prior(other, grid, shown.bundle.path, psf=psf)
+    assert not choose_prior(scan, FINE, slices="alternate").prior.sees
     for method in ("gibbs", "dds-published", "dps"):
         assert not choose_prior(scan, FINE, method=method).prior.sees
         with pytest.raises(UsageError, match=f"for {method}; expected dds or lisch"):

@@ -68,7 +68,8 @@ def choose_method(request: ReconstructRequest, options: Options, inputs: Inputs)
     try:
         score = choose_prior(
             inputs.scan, inputs.grid, request.bundle, method=asked or _LEARNED, psf=inputs.psf,
-            seed=request.seed, dose=request.dose, weight=request.weight, bf16=request.bf16,
+            slices=str(options.values.get("slices", "axial")), seed=request.seed,
+            dose=request.dose, weight=request.weight, bf16=request.bf16,
         )  # fmt: skip
     except BetaplusError as error:
         if insisted:

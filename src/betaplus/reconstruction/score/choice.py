@@ -88,6 +88,7 @@ def choose_prior(
     bundle: Path | None = None,
     *,
     method: str = "dds",
+    slices: str = "axial",
     psf: float | None = None,
     seed: int = 0,
     dose: float | None = None,
@@ -101,6 +102,7 @@ def choose_prior(
         grid: The image grid.
         bundle: Folder of a prior, which is taken whatever was scanned.
         method: It is for.
+        slices: How that is asked to use a prior of slices.
         psf: Resolution of the model of the counts [mm]; the scanner's if None.
         seed: Seed of the run.
         dose: Activity administered [Bq], for priors in SUV, where the data do not say.
@@ -128,7 +130,8 @@ def choose_prior(
         anatomy = "brain" if width < _HEAD else "body"
         less = "less" if anatomy == "brain" else "not less"
         why = f"of a {anatomy}: the activity is {width / 10:.0f} cm wide, {less} than 26 cm"
-        shown = _shown_prior(anatomy, bf16) if method in _SIGHTED else None
+        sighted = method in _SIGHTED and slices == "axial"
+        shown = _shown_prior(anatomy, bf16) if sighted else None
         if shown is not None and unlike(shown, scan, grid, psf) is None:
             prior = shown
         else:

@@ -11,12 +11,15 @@ import pytest
 import torch
 
 from betaplus.core.errors import UsageError
+from betaplus.core.grid import ImageGrid
 from betaplus.generative.image_prior import load_image_prior
 from betaplus.generative.volume_denoiser import volume_denoiser
+from betaplus.pipeline.benchmark.reconstruct import lesions
+from betaplus.pipeline.benchmark.reconstruct.matched import MULTIPLES
 from betaplus.pipeline.training.corpus import Corpus
 from betaplus.pipeline.training.prior.plan import SEEN, PriorPlan
 from betaplus.pipeline.training.prior.seen_batches import SeenBatches
-from betaplus.pipeline.training.prior.seen_heads import simulate_seen
+from betaplus.pipeline.training.prior.seen_heads import LESIONS, add_lesions, simulate_seen
 from betaplus.pipeline.training.prior.train import train_prior
 
 PLAN = dataclasses.replace(SEEN["brain2d"], edge=16, widths=(4, 4), around=3)
@@ -71,6 +74,34 @@ def test_processes_share_a_batch(tmp_path: Path) -> None:
         part = batches(6, torch.Generator().manual_seed(3), rank, 2)
         for a, b in zip(whole, part, strict=True):
             torch.testing.assert_close(a[rank::2], b)
+
+
+def test_lesions_are_none_of_those_that_the_benchmark_asks_for() -> None:
+    grid = ImageGrid(shape=(60, 50, 40), voxel_size=(1.0, 1.0, 1.5))
+    activity = np.full(grid.shape, 2.0, np.float32)
+    activity[:10] = 0.0
+    counts = set()
+    for seed in range(60):
+        found = add_lesions(activity, grid, 3, np.random.default_rng(seed))
+        assert (found[:10] == 0.0).all() and (activity[10:] == 2.0).all()
+        changed = (found != activity)[10:]
+        counts.add(len(np.unique(found[10:][changed])))
+    assert counts == {0, 1, 2, 3}
+    radii, multiples = LESIONS
+    for low, high in radii:
+        assert not any(low <= radius <= high for radius in lesions.RADII)
+    for low, high in multiples:
+        assert not any(low <= m <= high for m in (lesions.MULTIPLE, *MULTIPLES))
+    found = next(
+        image
+        for seed in range(60)
+        if (image := add_lesions(activity, grid, 1, np.random.default_rng(seed)))[30, 25, 20] != 2.0
+    )
+    changed = found != activity
+    share = float(found[30, 25, 20]) / 2.0
+    assert any(low <= share <= high for low, high in multiples)
+    radius = (0.75 * changed.sum() * 1.5 / np.pi) ** (1 / 3)  # of a ball of that volume
+    assert radius < 14.5 and np.unique(found[changed]).size == 1
 
 
 @pytest.mark.slow

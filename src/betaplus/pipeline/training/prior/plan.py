@@ -46,6 +46,7 @@ class PriorPlan:
         around: Slices of each of those; an odd number.
         scanner: Size of that scan, as `betaplus simulate raw` knows it: ``small`` (teaching
             scanner) or ``full`` (mMR).
+        lesions: Hot or cold balls in an activity at most.
         holds: Names of scanners that it may be used for, since it was tried with them; empty for
             that one alone.
         sd: Standard deviation of the images, in their unit.
@@ -94,6 +95,7 @@ class PriorPlan:
     sees: int = 0
     around: int = 1
     scanner: str = "small"
+    lesions: int = 0
     holds: tuple[str, ...] = ()
     sd: float = 0.5
     reach: int = 0
@@ -155,6 +157,7 @@ class PriorPlan:
         _require(set(self.across) <= {0, 1, 2} and bool(self.across), "across", self.across,
                  "numbers 0 to 2")  # fmt: skip
         _require(self.reach == 0 or self.reach % 2 == 1, "reach", self.reach, "0 or an odd number")
+        _require(self.lesions >= 0, "lesions", self.lesions, "0 or more")
         _require(self.people >= 2, "people", self.people, "2 or more")
         for name in ("voxel", "sd", "sharpest", "learning_rate", "sigma_sd", "sigma_low"):
             value = getattr(self, name)
@@ -265,10 +268,11 @@ SEEN = {
         across=(2,),
         sees=3,
         around=5,
+        lesions=6,
         holds=("teaching", "mMR"),
         edge=96,
         tracers=("FDG", "FDG", "FDG", "DPA-714", "amyloid", "FMZ", "raclopride"),
-        people=120,
+        people=60,
         paints=4,
         sigma_mean=-0.5,
         sigma_sd=1.1,

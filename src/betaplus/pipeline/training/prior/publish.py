@@ -10,7 +10,7 @@ from typing import Any
 import betaplus
 from betaplus.pipeline.training.prior.pair_corpus import FINER
 from betaplus.pipeline.training.prior.plan import PriorPlan
-from betaplus.pipeline.training.prior.seen_heads import CENTRED, FRACTIONS, SUBSETS
+from betaplus.pipeline.training.prior.seen_heads import FRACTIONS, SUBSETS
 from betaplus.pipeline.training.prior.validation import SIGMAS
 from betaplus.simulation.raw.plan import COUNTS_PER_VOXEL, SIZES
 
@@ -25,8 +25,9 @@ _SEEN = (
 _SIMULATED_SEEN = (
     "{people} simulated heads in a scanner ({scanner}), {paints} scans of each, two of an"
     " activity ({tracers}; the first FDG): half with about 1 %, half with .07 to 130 % of the"
-    " counts of a full scan; {centred} heads in its middle, the others anywhere along its axis. It"
-    " is shown OSEM of {subsets} subsets: one pass smoothed by 5 mm, one pass and two, {around}"
+    " counts of a full scan; two of three heads in its middle, the others anywhere along its axis;"
+    " up to {lesions} hot or cold balls in each, of 2 to 3.5 and 7 to 14 mm radius. It is shown"
+    " OSEM of {subsets} subsets: one pass smoothed by 5 mm, one pass and two, {around}"
     " slices of each. Truths are means over 2 voxels along each edge of the simulation's, of"
     " {voxel:g} mm; unit: {unit}. No real image."
 )
@@ -118,7 +119,6 @@ def write_prior_bundle(
                 **dataclasses.asdict(plan),
                 "tracers": tracers,
                 "scanner": SIZES[plan.scanner],
-                "centred": min(CENTRED, plan.people),
                 "subsets": SUBSETS[plan.scanner],
             }
         )

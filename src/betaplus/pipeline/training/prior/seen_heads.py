@@ -1,8 +1,11 @@
 """Heads in a scanner to learn from: OSEM of a draw of the counts, beside the truth.
 
 Half of the scans of a head have about 1 % of the counts of a full scan, half from .07 to 130 %; the
-first activity is FDG's, every further one that of a tracer drawn from the plan's. The first
-`CENTRED` heads lie as in the benchmark, the others anywhere along the scanner's axis.
+first activity is FDG's, every further one that of a tracer drawn from the plan's. Every third head
+lies anywhere along the scanner's axis, the others as in the benchmark.
+
+Up to `plan.lesions` balls are hotter or colder than what is around them, so that what no head has
+is not taken for noise: of radii and intensities that leave out those that the benchmark asks for.
 """
 
 from __future__ import annotations
@@ -13,19 +16,23 @@ from pathlib import Path
 
 import numpy as np
 
+from betaplus.core.grid import ImageGrid
 from betaplus.core.seeds import generator
 from betaplus.pipeline.training.corpus import corpus_file
 from betaplus.pipeline.training.prior.counted_heads import profile_of
 from betaplus.pipeline.training.prior.plan import PriorPlan
 
-__all__ = ["CENTRED", "FRACTIONS", "SUBSETS", "simulate_seen"]
+__all__ = ["FRACTIONS", "LESIONS", "SUBSETS", "simulate_seen"]
 
 FRACTIONS = ((0.005, 0.02), (0.0007, 1.3))
 """Ends of the shares of a full scan's counts, of each activity's first scan and of its second."""
 
-CENTRED = 96
+LESIONS = ((2.0, 3.5), (7.0, 14.0)), ((0.0, 0.6), (1.3, 1.8), (2.2, 2.8), (3.3, 4.5), (5.6, 9.0))
+"""Radii [mm], and activities over those around them: ranges of each, as likely as each other."""
+
 SUBSETS = {"small": 18, "full": 21}
 
+_APART = 3  # heads
 _AWAY = (-90.0, 75.0)  # mm: of the scanner's middle from where it usually is in the head
 _DRAW = 35_000
 _BRIGHTEST = 6e4  # of a half-precision number
@@ -53,7 +60,40 @@ def simulate_seen(job: tuple[Path, int, PriorPlan, int]) -> None:
 def _middle(person: int, seed: int) -> tuple[float, float, float]:
     """Return where the scanner's middle is in a head [mm]."""
     away = generator(seed, item=person, draw=_DRAW - 1).uniform(*_AWAY)
-    return 0.0, 0.0, float(away) if person >= CENTRED else 0.0
+    return 0.0, 0.0, float(away) if person % _APART == _APART - 1 else 0.0
+
+
+def add_lesions(
+    activity: np.ndarray, grid: ImageGrid, most: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return an activity with up to `most` balls in what has uptake, shape (X, Y, Z).
+
+    Args:
+        activity: Shape (X, Y, Z), in any unit.
+        grid: Its grid.
+        most: Balls at most; none is as likely as any other number.
+        rng: What draws them.
+    """
+    out = activity.copy()
+    places = np.argwhere(activity > 0.5 * activity[activity > 0.0].mean())
+    for _ in range(int(rng.integers(most + 1))):
+        radii, multiples = (some[int(rng.integers(len(some)))] for some in LESIONS)
+        radius, multiple = float(rng.uniform(*radii)), float(rng.uniform(*multiples))
+        centre = places[int(rng.integers(len(places)))]
+        reach = [int(np.ceil(radius / edge)) for edge in grid.voxel_size]
+        box = tuple(
+            slice(max(c - r, 0), min(c + r + 1, n))
+            for c, r, n in zip(centre.tolist(), reach, activity.shape, strict=True)
+        )
+        steps = np.ogrid[box]
+        distance = sum(
+            ((step - c) * edge) ** 2
+            for step, c, edge in zip(steps, centre.tolist(), grid.voxel_size, strict=True)
+        )
+        inside = (distance <= radius**2) & (activity[box] > 0.0)
+        if inside.any():
+            out[box][inside] = multiple * activity[box][inside].mean()
+    return out
 
 
 def _scans(plan: PriorPlan, person: int, seed: int) -> Iterator[np.ndarray]:
@@ -81,7 +121,7 @@ def _scans(plan: PriorPlan, person: int, seed: int) -> Iterator[np.ndarray]:
         if scan % len(FRACTIONS) == 0:
             profile = profile_of("FDG" if first else plan.tracers[which])
             painted = draw_subject(profile, wanted.frames, int(rng.integers(2**31)))
-            activity = painted.image(head, 0)
+            activity = add_lesions(painted.image(head, 0), grid, plan.lesions, rng)
             full = taken.means(
                 activity,
                 sensitivity=budget.trues / float(np.sum(weights * activity, dtype=np.float64)),

@@ -55,6 +55,7 @@ def fill_corpus(
         ("counted", 0.0),
         ("sees", 0),
         ("scanner", "small"),
+        ("lesions", 0),
     ):
         if getattr(plan, name) != usual:
             record[name] = getattr(plan, name)
