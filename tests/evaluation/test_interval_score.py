@@ -7,7 +7,12 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from betaplus.core.errors import InputError, UsageError
-from betaplus.evaluation.interval_score import held_share, interval_score, wilson_interval
+from betaplus.evaluation.interval_score import (
+    held_share,
+    interval_score,
+    next_draw_share,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("held", "n"), [(0, 7), (361, 400), (400, 400), (3, 9)])
@@ -38,6 +43,23 @@ def test_share_counts_ends_as_held() -> None:
     found = held_share(np.zeros(4), np.ones(4), np.array([0.0, 1.0, 0.5, 1.01]))
     assert (found.share, found.count) == (0.75, 4)
     assert found.low < 0.75 < found.high
+
+
+@pytest.mark.parametrize("draws", [2, 5, 40])
+def test_another_draw_is_held_as_often_as_said(draws: int) -> None:
+    rng = np.random.default_rng(draws)
+    seen = rng.normal(3.0, 2.0, (draws, 200_000))
+    more = rng.normal(3.0, 2.0, 200_000)
+    mean, sd = seen.mean(0), seen.std(0, ddof=1)
+    for level in (0.5, 0.9):
+        found = next_draw_share(more, mean, sd, draws, level)
+        assert found == pytest.approx(level, abs=0.005)
+    assert next_draw_share(mean, mean, sd, draws, 0.1) == 1.0
+
+
+def test_one_draw_says_nothing_of_the_next() -> None:
+    with pytest.raises(UsageError, match="expected two or more"):
+        next_draw_share(np.zeros(3), np.zeros(3), np.zeros(3), 1, 0.9)
 
 
 def test_refusals() -> None:

@@ -105,7 +105,9 @@ def reconstruct(
     out: Out,
     part: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="methods or coverage; repeatable.  [default: methods]"),
+        typer.Option(
+            metavar="NAME", help="methods, coverage or heads; repeatable.  [default: methods]"
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer heads and settings.")] = False,
     short: Annotated[

@@ -40,7 +40,7 @@ def reconstruct(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="osem, map-em, bsrem, svrg, dds, dds-published, lisch, gibbs or dps.",
+            help="osem, map-em, bsrem, svrg, dds, dds-published, lisch, conditional, gibbs or dps.",
             show_default="dds where a prior is valid, else osem",
         ),
     ] = None,

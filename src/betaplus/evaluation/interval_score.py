@@ -18,7 +18,7 @@ import numpy as np
 
 from betaplus.core.errors import InputError, UsageError
 
-__all__ = ["HeldShare", "held_share", "interval_score", "wilson_interval"]
+__all__ = ["HeldShare", "held_share", "interval_score", "next_draw_share", "wilson_interval"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,36 @@ def held_share(
     held = int(np.count_nonzero((a <= x) & (x <= b)))
     least, most = wilson_interval(held, x.size, confidence)
     return HeldShare(share=held / x.size, low=least, high=most, count=x.size)
+
+
+def next_draw_share(
+    truth: np.ndarray, mean: np.ndarray, sd: np.ndarray, draws: int, level: float
+) -> float:
+    """Return the share of truths that lie where one more draw would.
+
+    Of n draws with mean m and SD s that is m -+ t s sqrt(1 + 1 / n), with t of n - 1 degrees of
+    freedom: where the truth is like another draw, and draws are normal, the share is the level.
+
+    Args:
+        truth: Any shape.
+        mean: Of the draws, likewise.
+        sd: Of the draws, with n - 1, likewise.
+        draws: How many there are.
+        level: Nominal probability.
+
+    Raises:
+        InputError: If shapes differ.
+        UsageError: If the level is not between 0 and 1, or there are fewer than two draws.
+    """
+    from scipy.stats import t
+
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"a level of {level:g}", "expected a number between 0 and 1")
+    if draws < 2:
+        raise UsageError(f"{draws} draws", "expected two or more")
+    half = t.ppf(0.5 + 0.5 * level, draws - 1) * np.sqrt(1.0 + 1.0 / draws) * np.asarray(sd)
+    low, high, x = _intervals(np.asarray(mean) - half, np.asarray(mean) + half, np.asarray(truth))
+    return float(np.mean((low <= x) & (x <= high)))
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

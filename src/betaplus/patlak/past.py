@@ -11,7 +11,8 @@ from betaplus.core.image import PetImage
 __all__ = ["WITH_PRIOR", "past_remarks"]
 
 WITH_PRIOR = (
-    "map-em", "bsrem", "svrg", "dds", "dds-published", "lisch", "gibbs", "dps",
+    "map-em", "bsrem", "svrg", "dds", "dds-published", "lisch", "conditional", "gibbs",
+    "dps",
     "mmse", "consistency", "ddim", "ddpm",
 )  # fmt: skip
 """Methods of `reconstruct` and of `denoise` whose images hold what a prior says."""

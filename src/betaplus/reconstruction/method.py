@@ -40,6 +40,7 @@ SCORE_METHODS = {
     "dds": "betaplus.reconstruction.score.dds:Dds",
     "dds-published": "betaplus.reconstruction.score.published:DdsPublished",
     "lisch": "betaplus.reconstruction.score.lisch:Lisch",
+    "conditional": "betaplus.reconstruction.score.conditional:Conditional",
     "gibbs": "betaplus.reconstruction.score.gibbs:Gibbs",
     "dps": "betaplus.reconstruction.score.dps:Dps",
 }

@@ -68,8 +68,8 @@ def reconstruct(
         scan: Raw data, as `betaplus.io.raw.open_raw` reads them.
         grid: The image grid; that of `default_grid` if None.
         method: ``osem``, ``map-em``, ``bsrem`` or ``svrg``; or one with a score model: ``dds``,
-            ``dds-published``, ``lisch``, ``gibbs`` or ``dps``, of which the mean of draws is
-            returned.
+            ``dds-published``, ``lisch``, ``conditional``, ``gibbs`` or ``dps``, of which the mean
+            of draws is returned.
         settings: Settings of the method.
         efficiency: Of each line, shape (view, radial, plane), in place of the scan's.
         attenuation: Share of photon pairs that leaves the body, likewise.

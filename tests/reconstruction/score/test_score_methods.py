@@ -16,6 +16,7 @@ SHORT = {
     "dds": {"steps": 4, "inner": 2, "draws": 2},
     "dds-published": {"steps": 5, "inner": 2, "stop": 0.0, "draws": 2},
     "lisch": {"steps": 4, "inner": 2, "draws": 2},
+    "conditional": {"steps": 4, "draws": 2},
     "gibbs": {"burn": 2, "draws": 2},
     "dps": {"steps": 4, "draws": 2},
 }
@@ -46,5 +47,5 @@ def test_images_stay_in_the_mask_and_their_mean_is_returned(name: str) -> None:
 
 
 def test_a_name_that_is_none() -> None:
-    with pytest.raises(UsageError, match="expected one of dds, dds-published, lisch, gibbs, dps"):
+    with pytest.raises(UsageError, match="expected one of dds, dds-published, lisch, conditional"):
         find_score_method("osem")

@@ -151,9 +151,12 @@ def test_which_scans_it_is_for() -> None:
         assert not found.sees
         with pytest.raises(InputError, match=what):
             choose_prior(other, grid, shown.bundle.path, psf=psf)
+        with pytest.raises(InputError, match=what):  # no other prior will do
+            choose_prior(other, grid, method="conditional", psf=psf)
     assert not choose_prior(scan, FINE, slices="alternate").prior.sees
+    assert choose_prior(scan, FINE, method="conditional").prior.sees == 3
     for method in ("gibbs", "dds-published", "dps"):
         assert not choose_prior(scan, FINE, method=method).prior.sees
-        with pytest.raises(UsageError, match=f"for {method}; expected dds or lisch"):
+        with pytest.raises(UsageError, match=f"for {method}; expected dds, lisch, conditional"):
             choose_prior(scan, FINE, shown.bundle.path, method=method)
     assert unlike(load_image_prior("brain2d"), _scan(0.05), FINE, 0.0) is None

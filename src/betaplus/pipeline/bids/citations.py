@@ -94,6 +94,10 @@ REFERENCES: Mapping[str, str] = {
     " to large-scale inference problems. IEEE Trans Signal Process 2019, 67:1648-1661.",
     "pet-dds": "Webber et al. Generative-model-based fully 3D PET image reconstruction by"
     " conditional diffusion sampling. 2024, arXiv:2412.04319",
+    "conditional-diffusion": "Saharia et al. Image super-resolution via iterative refinement. IEEE"
+    " Trans Pattern Anal Mach Intell 2023. arXiv:2104.07636",
+    "dpm-solver": "Lu et al. DPM-Solver++: fast solver for guided sampling of diffusion"
+    " probabilistic models. 2022, arXiv:2211.01095",
     "lisch": "Webber et al. Likelihood-scheduled score-based generative modeling for fully 3D PET"
     " image reconstruction. IEEE Trans Med Imaging 2025, 44:4445-4456. arXiv:2412.04339",
 }
@@ -149,6 +153,7 @@ OF: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("reconstruct", "dds"): ("pet-dds",),
     ("reconstruct", "dds-published"): ("pet-dds",),
     ("reconstruct", "lisch"): ("lisch", "pet-dds"),
+    ("reconstruct", "conditional"): ("conditional-diffusion", "dpm-solver"),
     ("reconstruct", "gibbs"): ("split-gibbs",),
     ("reconstruct", "dps"): ("dps",),
 }

@@ -35,7 +35,8 @@ SHOWN = {"brain": "brain2d-osem"}
 """What was scanned to the prior that is shown OSEM of the same counts, where the scan is like those
 that it learned from."""
 
-_SIGHTED = ("dds", "lisch")  # methods that such a prior is for
+_SIGHTED = ("dds", "lisch", "conditional")  # methods that such a prior is for
+_SHOWN_ALONE = ("conditional",)  # those that no other is for
 _HEAD = 260.0  # mm: no head is as wide
 _SLACK = 1e-3  # beyond what a prior was shown
 _EDGE = 0.1  # of a profile's largest value
@@ -121,7 +122,7 @@ def choose_prior(
         if prior.sees and method not in _SIGHTED:
             raise UsageError(
                 f"{prior.bundle.path.name}, which is shown OSEM of the counts, for {method}",
-                f"expected {' or '.join(_SIGHTED)}, or another prior",
+                f"expected {', '.join(_SIGHTED)}, or another prior",
             )
         if (wrong := unlike(prior, scan, grid, psf)) is not None:
             raise InputError(*wrong, "take another prior")
@@ -132,7 +133,10 @@ def choose_prior(
         why = f"of a {anatomy}: the activity is {width / 10:.0f} cm wide, {less} than 26 cm"
         sighted = method in _SIGHTED and slices == "axial"
         shown = _shown_prior(anatomy, bf16) if sighted else None
-        if shown is not None and unlike(shown, scan, grid, psf) is None:
+        wrong = None if shown is None else unlike(shown, scan, grid, psf)
+        if wrong is not None and method in _SHOWN_ALONE:
+            raise InputError(*wrong, "take dds or gibbs")
+        if shown is not None and wrong is None:
             prior = shown
         else:
             prior = shipped_prior(anatomy, bf16=bf16, slices=grid.shape[2])

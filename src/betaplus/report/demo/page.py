@@ -59,7 +59,8 @@ _USED = (
     ("kinetics", "exact", "2TCM"), ("kinetics", "consistency", ""), ("kinetics", "flow", ""),
     ("kinetics", "nlls", ""), ("kinetics", "logan", ""), ("kinetics", "exact", "SRTM"),
     ("kinetics", "mrtm2", ""), ("reconstruct", "osem", ""), ("reconstruct", "svrg", ""),
-    ("reconstruct", "dds", ""), ("patlak", "hqs", ""), ("patlak", "tv", ""),
+    ("reconstruct", "dds", ""), ("reconstruct", "conditional", ""), ("patlak", "hqs", ""),
+    ("patlak", "tv", ""),
 )  # fmt: skip
 """Verb, method and model of what the page shows, for its citations."""
 

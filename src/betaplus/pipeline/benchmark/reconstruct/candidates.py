@@ -123,6 +123,14 @@ CANDIDATES = (
         swept=("last", (0.1, 0.5, 2.0)),
     ),
     Candidate(
+        name="conditional, mean of 8",
+        method="conditional",
+        tried={"steps": (8, 12), "last": (0.02, 0.1)},
+        fixed={"draws": 8},
+        prior=SHOWN["brain"],
+        parts=("spread",),
+    ),
+    Candidate(
         name="gibbs, mean of 8",
         method="gibbs",
         tried={"last": (0.5, 1.0, 2.0), "slices": ("axial", "alternate")},

@@ -40,6 +40,8 @@ class Case:
         mask: Voxels of the head.
         means: Mean counts.
         seed: Of head, person and counts.
+        labels: Of tissues, on the grid of half the edges that counts were simulated on; None where
+            they are not kept.
         balls: Lesions in it, as `lesions.coarse_balls` labels them; None without.
     """
 
@@ -48,6 +50,7 @@ class Case:
     mask: np.ndarray
     means: RawCounts
     seed: int
+    labels: np.ndarray | None = None
     balls: np.ndarray | None = None
 
     def data(self, subsets: int, realisation: int = 0) -> SinogramData:
@@ -87,7 +90,10 @@ def make_case(size: str, fraction: float, seed: int, *, lesions: float = 0.0) ->
         plan.scanner, fine, activity, mu_map(head.labels), counts=fraction * total, seed=seed
     )
     truth = average(activity) * np.float32(means.sensitivity)
-    return Case(grid=plan.grid, truth=truth, mask=truth > 0.0, means=means, seed=seed, balls=balls)
+    return Case(
+        grid=plan.grid, truth=truth, mask=truth > 0.0, means=means, seed=seed, labels=head.labels,
+        balls=balls,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

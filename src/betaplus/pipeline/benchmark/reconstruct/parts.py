@@ -8,14 +8,17 @@ from typing import Any
 
 from betaplus.core.errors import UsageError
 from betaplus.core.progress import Progress
-from betaplus.pipeline.benchmark.reconstruct.coverage.run import benchmark_coverage
-from betaplus.pipeline.benchmark.reconstruct.coverage.table import coverage_table
+from betaplus.pipeline.benchmark.reconstruct.coverage.run import (
+    benchmark_coverage,
+    benchmark_heads,
+)
+from betaplus.pipeline.benchmark.reconstruct.coverage.table import coverage_table, heads_table
 from betaplus.pipeline.benchmark.reconstruct.run import benchmark_reconstruct
 from betaplus.pipeline.benchmark.reconstruct.table import reconstruct_table
 
 __all__ = ["PARTS", "benchmark_parts"]
 
-PARTS = ("methods", "coverage")
+PARTS = ("methods", "coverage", "heads")
 
 
 def benchmark_parts(
@@ -41,11 +44,14 @@ def benchmark_parts(
     found: dict[str, tuple[dict[str, Any], str]] = {}
     for part in parts:
         if part not in PARTS:
-            raise UsageError(f"part {part!r} is unknown", f"expected {' or '.join(PARTS)}")
+            raise UsageError(f"part {part!r} is unknown", f"expected one of {', '.join(PARTS)}")
     if "methods" in parts:
         result = benchmark_reconstruct(out, quick, progress, short=short)
         found["methods"] = result, reconstruct_table(result)
     if "coverage" in parts:
         result = benchmark_coverage(out, quick, progress)
         found["coverage"] = result, coverage_table(result)
+    if "heads" in parts:
+        result = benchmark_heads(out, quick, progress)
+        found["heads"] = result, heads_table(result)
     return found

@@ -11,9 +11,9 @@ from betaplus.core.progress import Silent
 from betaplus.generative.image_prior import ImagePrior, load_image_prior
 from betaplus.physics.blur import GaussianBlur
 from betaplus.pipeline.benchmark.reconstruct.cases import measures
+from betaplus.pipeline.benchmark.reconstruct.coverage.rows import RegionRows
 from betaplus.pipeline.benchmark.reconstruct.coverage.scans import (
     PRIOR,
-    Region,
     SmallScan,
     blocks,
     small_scans,
@@ -88,12 +88,10 @@ def measure_person(
 def _measure(
     scan: SmallScan, settings: dict[str, dict[str, Any]], denoise: Denoise
 ) -> dict[str, Any]:
-    case = scan.case
-    unit = float(case.truth[case.mask].mean(dtype=np.float64))
-    errors, known = {}, {10: case.data(10).alone(1)}
+    case, known = scan.case, {10: scan.case.data(10).alone(1)}
     first = image_of("osem", _FIRST, known[10], denoise)[0]
-    kinds = {"regions": scan.regions, "blocks": blocks(first, known[10].mask)}
-    found = {kind: [_row(case.truth, r, unit) for r in some] for kind, some in kinds.items()}
+    rows = RegionRows(case, {"regions": scan.regions, "blocks": blocks(first, known[10].mask)})
+    errors = {}
     for method, chosen in settings.items():
         base = method.partition(" ")[0]
         subsets = SUBSETS.get(base, 10)
@@ -101,26 +99,15 @@ def _measure(
             known[subsets] = case.data(subsets).alone(1)
         images = image_of(base, chosen, known[subsets], denoise, first)
         errors[method] = measures(images.mean(0), case)["NRMSE"]
-        for kind, some in kinds.items():
-            for row, region in zip(found[kind], some, strict=True):
-                means = np.array([_mean(image, region.inside) for image in images]) / unit
-                row[method] = {
-                    "mean": float(means.mean()),
-                    "sd": float(means.std(ddof=1)) if len(means) > 1 else None,
-                }
-    return {"seed": case.seed, "tracer": scan.tracer, "NRMSE": errors, **found}
-
-
-def _row(truth: np.ndarray, region: Region, unit: float) -> dict[str, Any]:
-    inside = region.inside
-    return {"name": region.name, "voxels": int(inside.sum()), "truth": _mean(truth, inside) / unit}
+        rows.add(method, images)
+    return {"seed": case.seed, "tracer": scan.tracer, "NRMSE": errors, **rows.rows}
 
 
 def image_of(
     method: str,
     settings: dict[str, Any],
     data: SinogramData,
-    denoise: Denoise,
+    prior: ImagePrior | Denoise,
     first: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the draws of a method, shape (draws, X, Y, Z); one for those that have none.
@@ -129,7 +116,7 @@ def image_of(
         method: Name.
         settings: Its settings, and ``filter`` for those that have none [mm].
         data: Counts.
-        denoise: The prior.
+        prior: The prior, or a denoiser.
         first: Image that `gibbs` starts from.
     """
     kind = find_any(method)
@@ -139,7 +126,7 @@ def image_of(
     if method in SCORE_METHODS:
         from betaplus.reconstruction.score.prior import ScoreInputs
 
-        images = kind(made, ScoreInputs(prior=denoise)).draws(data, start, Silent()).images
+        images = kind(made, ScoreInputs(prior=prior)).draws(data, start, Silent()).images
     else:
         images = kind(made).run(data, None, Silent())[None]
     width = float(settings.get("filter", 0.0))
@@ -147,7 +134,3 @@ def image_of(
         return np.asarray(images)
     blur = GaussianBlur(data.grid.shape, data.grid.voxel_size, width)
     return np.stack([blur.forward(image) for image in images])
-
-
-def _mean(image: np.ndarray, inside: np.ndarray) -> float:
-    return float(image[inside].mean(dtype=np.float64))

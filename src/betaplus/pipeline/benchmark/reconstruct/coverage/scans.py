@@ -8,6 +8,7 @@ a grid twice as fine while counts are simulated. People are none of training's.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ class Region:
     Attributes:
         name: Of the tissue, or ``block``.
         inside: Voxels of which more than half is that tissue, or those of the block, shape
-            (X, Y, 1) bool.
+            (X, Y, Z) bool.
     """
 
     name: str
@@ -131,24 +132,29 @@ def _regions(labels: np.ndarray) -> tuple[Region, ...]:
     return tuple(found)
 
 
-def blocks(image: np.ndarray, mask: np.ndarray) -> tuple[Region, ...]:
-    """Return squares of 3 voxels, side by side, where an image has activity.
+def blocks(image: np.ndarray, mask: np.ndarray, edge: int = _EDGE) -> tuple[Region, ...]:
+    """Return blocks of as many voxels, side by side, where an image has activity.
 
     They know nothing of the truth: that a tissue is where it is tells of the activity there, and
     what knows it is not to be held against a posterior that does not.
 
     Args:
-        image: Of the counts, shape (X, Y, 1).
+        image: Of the counts, shape (X, Y, Z).
         mask: Voxels that the counts see.
+        edge: Voxels along an edge, fewer where the image has fewer.
     """
     least = _ACTIVE * uptake_level(image * mask)
+    edges = [min(edge, n) for n in image.shape]
+    starts = [
+        range(n % e // 2, n - e + 1, e) for n, e in zip(image.shape, edges, strict=True)
+    ]  # fmt: skip
     found = []
-    for x in range(1, image.shape[0] - _EDGE + 1, _EDGE):
-        for y in range(1, image.shape[1] - _EDGE + 1, _EDGE):
+    for corner in itertools.product(*starts):
+        box = tuple(slice(k, k + e) for k, e in zip(corner, edges, strict=True))
+        if mask[box].all() and image[box].mean() > least:
             inside = np.zeros(image.shape, dtype=bool)
-            inside[x : x + _EDGE, y : y + _EDGE] = True
-            if mask[inside].all() and image[inside].mean() > least:
-                found.append(Region(name="block", inside=inside))
+            inside[box] = True
+            found.append(Region(name="block", inside=inside))
     return tuple(found)
 
 

@@ -7,27 +7,66 @@ from typing import Any
 
 from betaplus.pipeline.benchmark.reconstruct.coverage.intervals import KINDS
 
-__all__ = ["best_classical", "coverage_table"]
+__all__ = ["best_classical", "coverage_table", "heads_table"]
 
 
 def coverage_table(result: Mapping[str, Any]) -> str:
     """Return a result of `benchmark_coverage` as Markdown."""
+    return _table(
+        result,
+        "# Coverage of reconstruct",
+        " one slice of 32 x 32 voxels of 8 mm in one ring of crystals, drawn as the training"
+        f" volumes of `brain2d-coarse`, {result['counts']} prompts.",
+        "## Blocks of 3 x 3 voxels, which know nothing of the truth",
+    )
+
+
+def heads_table(result: Mapping[str, Any]) -> str:
+    """Return a result of `benchmark_heads` as Markdown."""
+    text = _table(
+        result,
+        "# Coverage of reconstruct: heads",
+        " heads in the teaching scanner, 128 x 128 x 16 voxels of 2 mm, 1 % of the counts, prior"
+        " `brain2d-osem`.",
+        "## Blocks of 14 mm, which know nothing of the truth",
+    )
+    lines = [
+        "",
+        "## Voxels",
+        "",
+        "Share of the head's voxels whose truth lies where one more draw would, without any"
+        " calibration [%]:",
+        "",
+        f"| method | {' | '.join(_levels(result))} |",
+        "|---" * (1 + len(_levels(result))) + "|",
+        *(
+            f"| `{method}` | " + " | ".join(f"{100 * share:.1f}" for share in held.values()) + " |"
+            for method, held in result["voxels"].items()
+        ),
+    ]
+    return text + "\n".join(lines) + "\n"
+
+
+def _levels(result: Mapping[str, Any]) -> list[str]:
+    held = next(iter(result["voxels"].values()))
+    return [f"{100 * float(level):g} %" for level in held]
+
+
+def _table(result: Mapping[str, Any], title: str, what: str, blocks: str) -> str:
     known, judged = result["scans"]
     quick = " Quick run: too little to judge by." if result["quick"] else ""
     lines = [
-        "# Coverage of reconstruct",
+        title,
         "",
         f"{judged} scans of people {result['judged'][0]} to {result['judged'][1]}, calibrated on"
         f" {known} of people {result['calibration'][0]} to {result['calibration'][1]}; simulation:"
-        " one slice of 32 x 32 voxels of 8 mm in one ring of crystals, drawn as the training"
-        f" volumes of `brain2d-coarse`, {result['counts']} prompts. 90 % intervals of means;"
-        f" lengths in units of the mean of a scan.{quick}",
+        f"{what} 90 % intervals of means; lengths in units of the mean of a scan.{quick}",
         "",
         "## Tissues, where the truth has them",
         "",
         *_rows(result["NRMSE"], result["methods"]),
         "",
-        "## Blocks of 3 x 3 voxels, which know nothing of the truth",
+        blocks,
         "",
         *_rows(result["NRMSE"], result["blocks"]),
     ]
