@@ -26,6 +26,8 @@ class Made:
         variation: The same over the mean.
         blocks: Pieces of work: frames, or steps of all draws.
         resumed: How many of them were read.
+        blobs: Of each frame, what the counts demanded beyond what a prior drew: rows of voxel,
+            width [mm] and score [SD].
     """
 
     images: np.ndarray
@@ -33,6 +35,7 @@ class Made:
     variation: np.ndarray | None
     blocks: int
     resumed: int
+    blobs: tuple[np.ndarray, ...] = ()
 
 
 def make_frames(
@@ -68,6 +71,9 @@ def make_frames(
         elif arrays is None:
             draws = frames.draws(n, progress, _Steps(journal, block), crew)
             arrays = {"image": draws.mean, "steps": np.array(draws.steps)}
+            if draws.blobs:
+                rows = [[*blob.voxel, blob.width, blob.score] for blob in draws.blobs]
+                arrays["blobs"] = np.array(rows)
             if chosen.samples > 1:
                 arrays |= {"std": draws.sd, "cv": draws.variation}
             resumed += draws.resumed
@@ -84,7 +90,7 @@ def make_frames(
     }
     return Made(
         images=stats["image"], sd=stats.get("std"), variation=stats.get("cv"), blocks=blocks,
-        resumed=resumed,
+        resumed=resumed, blobs=tuple(one.get("blobs", np.empty((0, 5))) for one in found),
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ A network that is shown OSEM of the counts beside a noisy image estimates the cl
 (Saharia et al., IEEE TPAMI 2023, for images; a conditional diffusion model). Reverse diffusion with
 it from pure noise draws from p(image | OSEM), which is the posterior given the counts as far as
 OSEM keeps what they say: the network has learned it from simulated scans, and no counts are used
-twice, as they are where data steps are added. It takes SDE-DPM-Solver++(2M) (Lu et al., arXiv
+twice, as they are where data steps are added. The counts are asked at the end whether they refute
+the mean (`pursuit`). It takes SDE-DPM-Solver++(2M) (Lu et al., arXiv
 2211.01095), whose draws keep their spread in few steps, over levels even in the logarithm.
 """
 
@@ -48,6 +49,8 @@ class Conditional(Diffusion):
             first: Noise level at first, in units of the image's level.
             last: At the end, likewise.
             subsets: Subsets, in which OSEM goes through the counts.
+            significance: SDs of the counts from which on the mean is given what they demand and the
+                network left out, see `pursuit`; 0 gives nothing.
         """
 
         draws: int = 8
@@ -55,11 +58,13 @@ class Conditional(Diffusion):
         first: float = 40.0
         last: float = 0.1
         subsets: int = 21
+        significance: float = 4.0
 
         def __post_init__(self) -> None:
             check_count("steps", self.steps, low=2)
             for name in ("draws", "subsets"):
                 check_count(name, getattr(self, name))
+            check_range("significance", self.significance, 0.0)
             check_range("first", self.first, 1e-3, 80.0)
             check_range("last", self.last, 1e-4, 0.999 * self.first)
 
@@ -72,7 +77,7 @@ class Conditional(Diffusion):
                 "take dds or gibbs",
             )
         s = self.settings
-        self.count, self.calls = s.draws, s.steps
+        self.count, self.calls, self.significance = s.draws, s.steps, s.significance
         self.levels = log_levels(s.steps, s.last, s.first).numpy()
 
     def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:

@@ -119,7 +119,7 @@ class CoupledCounts:
         flat = Curvature.none(at.x.shape)
         if not where.size:
             return flat
-        rows = self._change(at, _SHIFT * self.data.mask.astype(np.float32))
+        rows = self.change(at, _SHIFT * self.data.mask.astype(np.float32))
         mean = float(np.average(rows, weights=weight))
         if not mean > 0.0:
             return flat
@@ -128,11 +128,11 @@ class CoupledCounts:
         voxel = where[:, np.argmin(np.square(where - middle[:, None]).sum(0))]
         one = np.zeros_like(at.x)
         one[tuple(voxel)] = 1.0
-        response = np.roll(self._change(at, one) / scale, -voxel, (0, 1, 2))
+        response = np.roll(self.change(at, one) / scale, -voxel, (0, 1, 2))
         found = fft.rfftn(response / scale[tuple(voxel)]).real
         return Curvature(scale=scale, frequency=np.maximum(found, 0.0).astype(np.float32))
 
-    def _change(self, at: Point, shift: np.ndarray) -> np.ndarray:
+    def change(self, at: Point, shift: np.ndarray) -> np.ndarray:
         """Return by how much the gradient falls with a shift of an image."""
         return np.asarray(at.gradient - self.point(at.x + shift).gradient)
 

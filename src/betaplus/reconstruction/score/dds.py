@@ -6,6 +6,8 @@ the next level by DDIM with the network's own noise (Chung et al., ICLR 2024; `s
 by DPM-Solver++(2M) (Lu et al., arXiv 2211.01095; ``2m``). It samples like a posterior but is none:
 the data steps answer for p(counts | x) only roughly.
 
+What the counts demand nevertheless is put in at the end (`pursuit`).
+
 The pull to the network's estimate is :math:`w / (\sigma a)^2` with the level a of the image: what
 HQS has for the noise that is left (Zhang et al., IEEE TPAMI 2022). It is a precision, as that of
 the counts is, so that one weight w serves all counts; no strength has a unit. A prior that is shown
@@ -70,6 +72,8 @@ class Dds(Diffusion):
             preconditioner: ``prior``, ``full`` or ``subset``, see `data_steps`.
             schedule: ``fixed`` number of data steps, or until the ``likelihood`` is reached.
             draws: How many images are drawn; the result is their mean.
+            significance: SDs of the counts from which on the mean is given what they demand and a
+                prior that is shown OSEM left out, see `pursuit`; 0 gives nothing.
         """
 
         steps: int = 10
@@ -88,13 +92,14 @@ class Dds(Diffusion):
         preconditioner: str = "prior"
         schedule: str = "fixed"
         draws: int = 4
+        significance: float = 4.0
 
         def __post_init__(self) -> None:
             check_count("steps", self.steps, low=2)
             for name in ("inner", "subsets", "passes", "draws"):
                 check_count(name, getattr(self, name))
             check_range("weight", self.weight, 1e-9)
-            for name in ("beta", "gamma", "smooth"):
+            for name in ("beta", "gamma", "smooth", "significance"):
                 check_range(name, getattr(self, name), 0.0)
             check_range("first", self.first, 1e-3, 80.0)
             check_range("last", self.last, 1e-4, 0.999 * self.first)
@@ -112,7 +117,7 @@ class Dds(Diffusion):
     def __init__(self, settings: Settings | None, inputs: ScoreInputs) -> None:
         self.settings, self.inputs = settings or self.Settings(), inputs
         s = self.settings
-        self.count, self.calls = s.draws, s.steps
+        self.count, self.calls, self.significance = s.draws, s.steps, s.significance
         self.levels = karras_levels(s.steps, s.last, s.first).numpy()
 
     def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
 
 from betaplus.core.progress import Progress
+from betaplus.generative.image_prior import ImagePrior
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.draws import Draws, Kept, diffuse
 from betaplus.reconstruction.score.prior import ScoreInputs
 from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem
+from betaplus.reconstruction.score.pursuit import put_in
 
 __all__ = ["Diffusion"]
 
@@ -24,11 +27,14 @@ class Diffusion(ABC):
         inputs: The prior and the like.
         count: Draws.
         calls: Network calls of each.
+        significance: SDs of the counts from which on they are given what a prior that is shown OSEM
+            left out (`pursuit`); 0 gives nothing.
     """
 
     inputs: ScoreInputs
     count: int
     calls: int
+    significance: float = 0.0
 
     @abstractmethod
     def prepare(self, data: Data, start: np.ndarray | None = None) -> ScoreProblem:
@@ -60,10 +66,23 @@ class Diffusion(ABC):
     ) -> Draws:
         """Return the draws; see `ScoreMethod.draws`."""
         problem = self.prepare(data, start)
-        return diffuse(
+        found = diffuse(
             self, problem, self.count, self.calls, progress, watch, kept=kept,
             threads=self.inputs.threads, crew=self.inputs.crew,
         )  # fmt: skip
+        return self._completed(problem, found)
+
+    def _completed(self, problem: ScoreProblem, draws: Draws) -> Draws:
+        """Return the draws with what the counts demand of their mean."""
+        prior = self.inputs.prior
+        if not (self.significance and isinstance(prior, ImagePrior) and prior.sees):
+            return draws
+        mean = draws.mean
+        more, blobs = put_in(problem.data, mean, problem.level, self.significance)
+        if not blobs:
+            return draws
+        images = np.maximum(draws.images + (more - mean), 0.0).astype(np.float32)
+        return dataclasses.replace(draws, images=images, blobs=blobs)
 
     def run(
         self, data: Data, start: np.ndarray | None, progress: Progress, watch: Watch | None = None

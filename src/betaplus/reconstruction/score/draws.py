@@ -17,6 +17,7 @@ from betaplus.core.crew import Crew
 from betaplus.core.progress import Progress
 from betaplus.reconstruction.method import Watch
 from betaplus.reconstruction.score.problem import ScoreProblem
+from betaplus.reconstruction.score.pursuit import Blob
 
 __all__ = ["Draws", "Kept", "Sampler", "State", "diffuse", "one_thread"]
 
@@ -29,11 +30,13 @@ class Draws:
         images: Shape (draws, X, Y, Z), float32.
         steps: That it took.
         resumed: Those that were read instead of made.
+        blobs: What the counts demanded beyond what the prior drew, and is in all images.
     """
 
     images: np.ndarray
     steps: int = 0
     resumed: int = 0
+    blobs: tuple[Blob, ...] = ()
 
     @property
     def mean(self) -> np.ndarray:

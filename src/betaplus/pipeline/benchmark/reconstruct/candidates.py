@@ -108,7 +108,15 @@ CANDIDATES = (
         name="network of dds alone",  # what it is shown, through the network, and no data steps
         method="dds",
         tried={},
-        fixed={"draws": 1, "steps": 2, "inner": 1, "first": 80.0, "last": 40.0, "weight": 1e12},
+        fixed={
+            "draws": 1,
+            "steps": 2,
+            "inner": 1,
+            "first": 80.0,
+            "last": 40.0,
+            "weight": 1e12,
+            "significance": 0.0,
+        },
         prior=SHOWN["brain"],
         parts=(),
         leading=False,
