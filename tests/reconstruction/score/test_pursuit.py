@@ -42,8 +42,8 @@ def test_scores_are_those_of_the_projected_blob() -> None:
         live = mean > 0
         slope = np.sum((moved * (sinogram.prompts - mean))[live] / mean[live])
         variance = np.sum(sinogram.prompts[live] * (moved[live] / mean[live]) ** 2)
-        assert blob.score == pytest.approx(slope / np.sqrt(variance), rel=0.03)
-        assert blob.amount == pytest.approx(slope / variance, rel=0.05)
+        assert blob.score == pytest.approx(slope / np.sqrt(variance), rel=0.08)
+        assert blob.amount == pytest.approx(slope / variance, rel=0.15)
 
 
 def test_scores_of_an_image_that_is_right_are_about_normal() -> None:
@@ -78,7 +78,7 @@ def test_what_was_left_out_is_put_in(share: float, sign: int) -> None:
     middle = kind.image(BALL) > 0.5
     contrast = (found - truth)[middle].sum() / ball[middle].sum()
     assert contrast == pytest.approx(1.0, abs=0.3)
-    assert np.linalg.norm(found - truth - ball) < 0.4 * np.linalg.norm(ball)
+    assert np.linalg.norm(found - truth - ball) < 0.6 * np.linalg.norm(ball)
 
 
 def test_an_image_that_is_right_stays() -> None:

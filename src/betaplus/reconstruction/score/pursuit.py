@@ -6,7 +6,8 @@ slope of the log-likelihood along a Gaussian blob b, :math:`b^T g`, has mean 0 a
 :math:`b^T H b`, with the curvature H of the counts (Rao's score test). Where it is beyond so many
 times its SD, the amount of the blob that the likelihood asks for, :math:`b^T g / b^T H b`, is
 added, hot or cold, and the rest is looked at again (matching pursuit: Mallat and Zhang, IEEE Trans
-Signal Process 41, 1993). A rough curvature tells where to look; that of each blob is its own.
+Signal Process 41, 1993). The curvature is a rough one, made right for the strongest blob of each
+width.
 
 Blobs are of two widths and are looked for where there is activity. At four SD an image that is
 right is hardly ever changed; a lesion that the counts do not show at that level stays hidden.
@@ -14,7 +15,7 @@ right is hardly ever changed; a lesion that the counts do not show at that level
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,7 @@ __all__ = ["Blob", "BlobScores", "put_in"]
 _WIDTHS = (6.0, 10.0)  # mm, full width at half maximum
 _APART = 12.0  # mm: of blobs of one round
 _ACTIVE = 0.3  # of the level, smoothed like the blob: where blobs are looked for
-_NEAR = 0.9  # of the significance: scores by the rough curvature whose own is looked at
-_MOST = 24  # of these in one round
+_NEAR = 0.8  # of the significance: a score by the rough curvature for which it is made right
 _SHIFT = 0.05  # of the level: to see the gradient change
 _ROUNDS = 8
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -108,17 +108,29 @@ def put_in(
     """
     counts = CoupledCounts(data, level)
     kinds = [BlobScores(image.shape, data.grid.voxel_size, width) for width in _WIDTHS]
-    x, curvature = image / np.float32(level), None
-    found: list[Blob] = []
+    x, variances = image / np.float32(level), list[np.ndarray]()
+    rough, found = set(range(len(kinds))), list[Blob]()
     for _ in range(_ROUNDS):
         point = counts.point(x)
-        curvature = curvature or counts.curvature(point)
+        if not variances:
+            curvature = counts.curvature(point)
+            variances = [kind.variance(curvature) for kind in kinds]
+        for n in sorted(rough):
+            score = np.abs(_demanded(point, kinds[n], variances[n], data.mask)[0])
+            if score.max() > _NEAR * significance:
+                place = _voxel(np.unravel_index(score.argmax(), score.shape))
+                own = _variance(counts, point, kinds[n].image(place))
+                variances[n] = variances[n] * np.float32(own / variances[n][place])
+                rough.remove(n)
+        demanded = [
+            _demanded(point, kind, variance, data.mask)
+            for kind, variance in zip(kinds, variances, strict=True)
+        ]
         blobs = []
-        for kind, voxel in _candidates(point, kinds, curvature, data, _NEAR * significance):
-            blob = _demanded(counts, point, kind, voxel)
-            if abs(blob.score) > significance:
-                blobs.append(blob)
-                x = x + np.float32(blob.amount) * kind.image(voxel)
+        for n, voxel in _peaks([score for score, _ in demanded], data, significance):
+            score, amount = (float(values[voxel]) for values in demanded[n])
+            blobs.append(Blob(voxel=voxel, width=kinds[n].width, score=score, amount=amount))
+            x = x + np.float32(amount) * kinds[n].image(voxel)
         if not blobs:
             break
         found += blobs
@@ -126,33 +138,32 @@ def put_in(
     return (x * np.float32(level)).astype(np.float32), tuple(found)
 
 
-def _candidates(
-    point: Point, kinds: list[BlobScores], curvature: Curvature, data: Data, least: float
-) -> list[tuple[BlobScores, tuple[int, ...]]]:
-    """Return width and place of blobs whose score is about that large, strongest first."""
-    scores = []
-    for kind in kinds:
-        variance = kind.variance(curvature)
-        known = data.mask & (kind.smooth(point.x) > _ACTIVE) & (variance > 0.0)
-        sd = np.sqrt(np.where(known, variance, 1.0))
-        scores.append(np.where(known, np.abs(kind.along(point.gradient)) / sd, 0.0))
-    best, which = np.max(scores, axis=0), np.argmax(scores, axis=0)
-    size = [2 * int(_APART / edge) + 1 for edge in data.grid.voxel_size]
-    peaks = np.argwhere((best == ndimage.maximum_filter(best, size=size)) & (best > least))
-    voxels = sorted((tuple(int(k) for k in place) for place in peaks), key=lambda v: -best[v])
-    return [(kinds[which[voxel]], voxel) for voxel in voxels[:_MOST]]
-
-
 def _demanded(
-    counts: CoupledCounts, point: Point, kind: BlobScores, voxel: tuple[int, ...]
-) -> Blob:
-    """Return the blob that the counts ask for in a place; no more is taken away than is there."""
-    blob, share = kind.image(voxel), np.float32(_SHIFT)
-    moved = counts.change(point, share * blob) / share
-    variance = max(float(np.sum(blob * moved, dtype=np.float64)), np.finfo(np.float32).tiny)
-    slope = float(np.sum(blob * point.gradient, dtype=np.float64))
-    there = float(np.sum(blob * point.x, dtype=np.float64) / np.sum(blob, dtype=np.float64))
-    return Blob(
-        voxel=voxel, width=kind.width, score=slope / math.sqrt(variance),
-        amount=max(slope / variance, -there),
-    )  # fmt: skip
+    point: Point, kind: BlobScores, variance: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and amounts in every place; no more is taken away than is there."""
+    slope, there = kind.along(point.gradient), kind.smooth(point.x)
+    known = mask & (there > _ACTIVE) & (variance > 0.0)
+    safe = np.where(known, variance, 1.0)
+    return np.where(known, slope / np.sqrt(safe), 0.0), np.maximum(slope / safe, -there)
+
+
+def _variance(counts: CoupledCounts, point: Point, blob: np.ndarray) -> float:
+    """Return b^T H b of one blob, by moving the image along it."""
+    moved = counts.change(point, np.float32(_SHIFT) * blob) / np.float32(_SHIFT)
+    return max(float(np.sum(blob * moved, dtype=np.float64)), float(np.finfo(np.float32).tiny))
+
+
+def _peaks(
+    scores: Sequence[np.ndarray], data: Data, least: float
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield which width and where: the largest scores within some reach, of all widths."""
+    best, which = np.abs(scores).max(0), np.abs(scores).argmax(0)
+    size = [2 * int(_APART / edge) + 1 for edge in data.grid.voxel_size]
+    peaks = (best == ndimage.maximum_filter(best, size=size)) & (best > least)
+    for place in np.argwhere(peaks):
+        yield int(which[tuple(place)]), _voxel(place)
+
+
+def _voxel(place: Iterable[int]) -> tuple[int, ...]:
+    return tuple(int(k) for k in place)
