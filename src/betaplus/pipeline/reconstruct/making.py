@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,24 @@ class Made:
     blocks: int
     resumed: int
     blobs: tuple[np.ndarray, ...] = ()
+
+    def refuted(self, affine: np.ndarray) -> Iterator[str]:
+        """Yield in words where counts refuted a prior's image, frame by frame.
+
+        Args:
+            affine: Voxel to millimetres, shape (4, 4).
+        """
+        for n, rows in enumerate(self.blobs):
+            if not len(rows):
+                continue
+            frame = f"frame {n}: " if len(self.blobs) > 1 else ""
+            best = rows[np.argmax(np.abs(rows[:, 4]))]
+            place = ", ".join(f"{v:.0f}" for v in affine[:3, :3] @ best[:3] + affine[:3, 3])
+            yield (
+                f"{frame}the counts refute the prior's image where blobs were put in"
+                f" ({len(rows)}): the strongest, of {abs(best[4]):.1f} SD, at ({place}) mm is"
+                f" {'hot' if best[4] > 0 else 'cold'}"
+            )
 
 
 def make_frames(

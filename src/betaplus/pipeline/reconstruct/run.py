@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,7 @@ def _result(
         remarks["the image has no unit: the data do not hold the scanner's sensitivity"] = None
     if frames.dropped:
         remarks[f"{frames.dropped:,} prompts on lines without sensitivity left out"] = None
-    remarks |= dict.fromkeys(_blob_remarks(made.blobs, inputs.grid.affine))
+    remarks |= dict.fromkeys(made.refuted(inputs.grid.affine))
     corrected = frames.unit is not None and scan.tracer is not None
     image = PetImage(
         data=made.images if dynamic else made.images[..., 0],
@@ -253,21 +253,6 @@ def _result(
         sd=sd if dynamic or sd is None else sd[..., 0],
         variation=variation if dynamic or variation is None else variation[..., 0],
     )
-
-
-def _blob_remarks(blobs: Sequence[np.ndarray], affine: np.ndarray) -> Iterator[str]:
-    """Yield where counts refuted a prior's image, frame by frame."""
-    for n, rows in enumerate(blobs):
-        if not len(rows):
-            continue
-        frame = f"frame {n}: " if len(blobs) > 1 else ""
-        best = rows[np.argmax(np.abs(rows[:, 4]))]
-        place = ", ".join(f"{v:.0f}" for v in affine[:3, :3] @ best[:3] + affine[:3, 3])
-        kind = "hot" if best[4] > 0 else "cold"
-        yield (
-            f"{frame}the counts refute the prior's image in {len(rows)} places, where blobs were"
-            f" put in: most, by {abs(best[4]):.1f} SD, at ({place}) mm, which is {kind}"
-        )
 
 
 def _like(image: PetImage, data: np.ndarray) -> PetImage:

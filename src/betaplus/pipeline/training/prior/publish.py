@@ -20,7 +20,7 @@ _NEAR = 0.3  # mm: that the resolution of another scanner may differ
 _SEEN = (
     "Estimates clean axial slices of static PET of a head from noisy ones, at any level of white"
     " noise, and from OSEM of few or many counts: a denoiser that knows what was measured, for"
-    " reconstruction with dds and lisch."
+    " reconstruction with dds, lisch and conditional."
 )
 _SIMULATED_SEEN = (
     "{people} simulated heads in a scanner ({scanner}), {paints} scans of each, two of an"
