@@ -66,7 +66,7 @@ def test_intervals_hold_what_they_say() -> None:
     by_tissue = found["gibbs"]["by tissue"]["score"]
     assert by_tissue == pytest.approx(4.126 * 0.05 * 0.65, rel=0.08)
     assert best_classical(found) == min(
-        found["osem"][kind]["score"] for kind in ("one factor", "by tissue", "one width")
+        found["osem"][kind]["score"] for kind in ("one factor", "by tissue", "one width", "mixed")
     )
 
 
@@ -108,6 +108,23 @@ def test_one_width_is_of_errors_that_are_alike() -> None:
     found = judge(scans[:1000], scans[1000:], ["osem"], "blocks")["osem"]
     assert found["one width"]["score"] == pytest.approx(0.4126, rel=0.05)
     assert found["one width"]["score"] < 0.7 * found["one factor"]["score"]
+
+
+def test_mixed_intervals_are_for_errors_beyond_the_draws() -> None:
+    rng = np.random.default_rng(1)
+    scans = [
+        {"seed": n, "blocks": [{"name": "block", "truth": 1.0, "gibbs": {
+            "mean": 1.0 + np.hypot(sd, 0.2) * rng.standard_normal(), "sd": sd}}
+            for sd in (0.05, 0.1, 0.5)]}
+        for n in range(2000)
+    ]  # fmt: skip
+    found = judge(scans[:1000], scans[1000:], ["gibbs"], "blocks")["gibbs"]
+    others = [found[kind]["score"] for kind in ("raw", "one factor", "one width")]
+    assert found["mixed"]["score"] < 0.95 * min(others)
+    assert found["mixed"]["coverage"] == pytest.approx(0.9, abs=0.02)
+    # The score of the best interval of a normal distribution: 4.126 SD.
+    best = 4.126 * np.mean([np.hypot(sd, 0.2) for sd in (0.05, 0.1, 0.5)])
+    assert found["mixed"]["score"] == pytest.approx(best, rel=0.06)
 
 
 def test_a_slice_is_not_padded_and_the_same() -> None:

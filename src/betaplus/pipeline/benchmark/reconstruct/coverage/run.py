@@ -92,6 +92,7 @@ def benchmark_heads(
     known, judged = _seeds(calibration, heads)
     sides = _measured(shelf, known, judged, measure_head, progress, "heads")
     result = _result(quick, known, judged, sides, HEAD_METHODS)
+    result["small blocks"] = judge(*sides, list(HEAD_METHODS), "small blocks")
     drawn = sides[1][0]["voxels"]
     result["voxels"] = {
         m: {

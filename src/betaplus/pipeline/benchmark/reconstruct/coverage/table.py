@@ -32,6 +32,10 @@ def heads_table(result: Mapping[str, Any]) -> str:
     )
     lines = [
         "",
+        "## Blocks of 10 mm",
+        "",
+        *_rows(result["NRMSE"], result["small blocks"]),
+        "",
         "## Voxels",
         "",
         "Share of the head's voxels whose truth lies where one more draw would, without any"
