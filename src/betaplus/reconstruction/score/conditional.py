@@ -58,7 +58,7 @@ class Conditional(Diffusion):
         first: float = 40.0
         last: float = 0.1
         subsets: int = 21
-        significance: float = 4.0
+        significance: float = 4.5
 
         def __post_init__(self) -> None:
             check_count("steps", self.steps, low=2)

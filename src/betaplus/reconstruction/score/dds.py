@@ -92,7 +92,7 @@ class Dds(Diffusion):
         preconditioner: str = "prior"
         schedule: str = "fixed"
         draws: int = 4
-        significance: float = 4.0
+        significance: float = 4.5
 
         def __post_init__(self) -> None:
             check_count("steps", self.steps, low=2)

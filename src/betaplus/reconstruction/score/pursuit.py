@@ -9,7 +9,7 @@ added, hot or cold, and the rest is looked at again (matching pursuit: Mallat an
 Signal Process 41, 1993). The curvature is a rough one, made right for the strongest blob of each
 width.
 
-Blobs are of two widths and are looked for where there is activity. At four SD an image that is
+Blobs are of two widths and are looked for where there is activity. At 4.5 SD an image that is
 right is hardly ever changed; a lesion that the counts do not show at that level stays hidden.
 """
 

@@ -134,7 +134,7 @@ CANDIDATES = (
         name="conditional, mean of 8",
         method="conditional",
         tried={"steps": (8, 12), "last": (0.02, 0.1)},
-        fixed={"draws": 8},
+        fixed={"draws": 8, "significance": 0.0},  # what the network draws
         prior=SHOWN["brain"],
         parts=("spread",),
     ),
