@@ -99,14 +99,19 @@ class CoupledCounts:
             found = self.data.log_likelihood(image)
         except InputError:  # negative expected counts: outside the support
             return Point(x=x, log_likelihood=-math.inf, gradient=np.zeros_like(x))
-        gradient = -self.data.sensitivity
+        return Point(x=x, log_likelihood=found, gradient=self.gradient(x))
+
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        """Return that of the log-likelihood alone, at an image whose expected counts are above 0.
+
+        Args:
+            x: In units of the level.
+        """
+        image = (x * self.data.mask * np.float32(self.level)).astype(np.float32)
+        found = -self.data.sensitivity
         for n in self.data.order:
-            gradient = gradient + self.data.back_ratio(image, n)
-        return Point(
-            x=x,
-            log_likelihood=found,
-            gradient=(gradient * self.data.mask * np.float32(self.level)).astype(np.float32),
-        )
+            found = found + self.data.back_ratio(image, n)
+        return np.asarray(found * self.data.mask * np.float32(self.level), dtype=np.float32)
 
     def curvature(self, at: Point) -> Curvature:
         """Return the curvature of the counts at an image of activity.
@@ -134,7 +139,7 @@ class CoupledCounts:
 
     def change(self, at: Point, shift: np.ndarray) -> np.ndarray:
         """Return by how much the gradient falls with a shift of an image."""
-        return np.asarray(at.gradient - self.point(at.x + shift).gradient)
+        return np.asarray(at.gradient - self.gradient(at.x + shift))
 
     def move(
         self,

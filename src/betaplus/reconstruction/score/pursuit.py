@@ -3,11 +3,12 @@ r"""What the counts demand and a network left out: blobs of activity, put in one
 A network draws what is rare towards what is common: of a lesion that its training never had it
 leaves next to nothing. Where counts refute an image they say so, however. For the right image the
 slope of the log-likelihood along a Gaussian blob b, :math:`b^T g`, has mean 0 and variance
-:math:`b^T H b`, with the curvature H of the counts (Rao's score test). Where it is beyond so many
-times its SD, the amount of the blob that the likelihood asks for, :math:`b^T g / b^T H b`, is
-added, hot or cold, and the rest is looked at again (matching pursuit: Mallat and Zhang, IEEE Trans
-Signal Process 41, 1993). The curvature is a rough one, made right for the strongest blob of each
-width.
+:math:`b^T H b`, with the curvature H of the counts (Rao's score test). Where it is t SD with t
+beyond a `significance` T, :math:`1 - T^2 / t^2` of what the likelihood asks for of the blob,
+:math:`b^T g / b^T H b`, is added, hot or cold (the garrote of Breiman, Technometrics 37, 1995: what
+noise may have made is put in hardly at all), and the rest is looked at again (matching pursuit:
+Mallat and Zhang, IEEE Trans Signal Process 41, 1993). The curvature is a rough one, made right for
+the strongest blob of each width.
 
 Blobs are of two widths and are looked for where there is activity. At 4.5 SD an image that is
 right is hardly ever changed; a lesion that the counts do not show at that level stays hidden.
@@ -15,6 +16,7 @@ right is hardly ever changed; a lesion that the counts do not show at that level
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +45,7 @@ class Blob:
         voxel: Its middle.
         width: Full width at half maximum [mm].
         score: Of the counts before it was there, in their SD; below 0 where it is cold.
-        amount: Its peak, over the image's level.
+        amount: Its peak as it was added, over the image's level.
     """
 
     voxel: tuple[int, ...]
@@ -104,14 +106,14 @@ def put_in(
         data: Counts.
         image: Shape (X, Y, Z), in counts.
         level: Its level: what is active is measured by it.
-        significance: SDs from which on a blob is added.
+        significance: SDs from which on a blob is added, the more of it, the further beyond.
     """
     counts = CoupledCounts(data, level)
     kinds = [BlobScores(image.shape, data.grid.voxel_size, width) for width in _WIDTHS]
     x, variances = image / np.float32(level), list[np.ndarray]()
     rough, found = set(range(len(kinds))), list[Blob]()
     for _ in range(_ROUNDS):
-        point = counts.point(x)
+        point = Point(x=x, log_likelihood=math.nan, gradient=counts.gradient(x))
         if not variances:
             curvature = counts.curvature(point)
             variances = [kind.variance(curvature) for kind in kinds]
@@ -129,6 +131,7 @@ def put_in(
         blobs = []
         for n, voxel in _peaks([score for score, _ in demanded], data, significance):
             score, amount = (float(values[voxel]) for values in demanded[n])
+            amount *= 1.0 - (significance / score) ** 2
             blobs.append(Blob(voxel=voxel, width=kinds[n].width, score=score, amount=amount))
             x = x + np.float32(amount) * kinds[n].image(voxel)
         if not blobs:

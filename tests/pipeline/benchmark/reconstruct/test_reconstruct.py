@@ -260,7 +260,7 @@ def test_what_is_made_often_is_made_shorter() -> None:
 
 
 def test_parts(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="methods or coverage"):
+    with pytest.raises(UsageError, match="expected one of methods, coverage, heads"):
         benchmark_parts(tmp_path, ("methods", "none"))
     assert not list(tmp_path.iterdir())
 
