@@ -16,6 +16,7 @@ from betaplus.reconstruction.score.draws import Draws, Kept, diffuse
 from betaplus.reconstruction.score.prior import ScoreInputs
 from betaplus.reconstruction.score.problem import DiffusionState, ScoreProblem
 from betaplus.reconstruction.score.pursuit import put_in
+from betaplus.reconstruction.score.total import total_factor
 
 __all__ = ["Diffusion"]
 
@@ -28,7 +29,7 @@ class Diffusion(ABC):
         count: Draws.
         calls: Network calls of each.
         significance: SDs of the counts from which on they are given what a prior that is shown OSEM
-            left out (`pursuit`); 0 gives nothing.
+            left out (`pursuit`), after their total is made that of the counts; 0 does neither.
     """
 
     inputs: ScoreInputs
@@ -73,10 +74,12 @@ class Diffusion(ABC):
         return self._completed(problem, found)
 
     def _completed(self, problem: ScoreProblem, draws: Draws) -> Draws:
-        """Return the draws with what the counts demand of their mean."""
+        """Return the draws with the total of the counts, and with what they demand of the mean."""
         prior = self.inputs.prior
         if not (self.significance and isinstance(prior, ImagePrior) and prior.sees):
             return draws
+        factor = total_factor(problem.data, draws.mean, problem.level)
+        draws = dataclasses.replace(draws, images=draws.images * np.float32(factor))
         mean = draws.mean
         more, blobs = put_in(problem.data, mean, problem.level, self.significance)
         if not blobs:
