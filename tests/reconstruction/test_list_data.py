@@ -74,6 +74,24 @@ def test_mlem_is_that_of_the_sinogram(scanner: Scanner, psf: float) -> None:
     assert gains[0] == pytest.approx(gains[1], abs=0.02) and gains[0] > 100
 
 
+@SCANNERS
+@pytest.mark.parametrize("how", ["sinogram", "list"])
+def test_scaling_an_image_is_a_derivative_of_the_likelihood(scanner: Scanner, how: str) -> None:
+    """Against differences of the log-likelihood along the image."""
+    sinogram, events = measured(scanner)
+    _, truth = simulated(2e4, scanner=scanner)
+    if how == "sinogram":
+        data = SinogramData(sinogram, GRID, subsets=3, psf=5.0)
+    else:
+        data = listed(sinogram, events, subsets=3, psf=5.0)
+    x = (0.9 * truth * data.mask).astype(np.float32)
+    slope, fall = data.scaled(x)
+    low, here, high = (data.log_likelihood(np.float32(a) * x) for a in (0.95, 1.0, 1.05))
+    assert slope == pytest.approx((high - low) / 0.1, rel=0.01)
+    assert fall == pytest.approx((2.0 * here - high - low) / 0.05**2, rel=0.02)
+    assert slope > 100
+
+
 def test_a_span_shares_its_bins_among_ring_pairs() -> None:
     sinogram, _ = simulated(scanner=SMALL)
     rings = np.array([[0, 1], [1, 0], [0, 0], [2, 4], [3, 3]])

@@ -47,6 +47,12 @@ class Data(Protocol):
     def log_likelihood(self, x: np.ndarray) -> float:
         """Return sum y ln ybar - ybar over all data."""
 
+    def scaled(self, x: np.ndarray) -> tuple[float, float]:
+        """Return how the log-likelihood changes as an image is scaled, and how that falls.
+
+        They are x^T g and x^T H x, with its gradient g and its curvature H at x.
+        """
+
     @property
     def level(self) -> float:
         """Value of a uniform image in the mask that explains the counts."""
@@ -179,6 +185,17 @@ class SinogramData:
             poisson_log_likelihood(self.sinogram.prompts[views], self.expected(x, n))
             for n, views in enumerate(self.views)
         )
+
+    def scaled(self, x: np.ndarray) -> tuple[float, float]:
+        """Return how the log-likelihood changes as an image is scaled, and how that falls."""
+        first, second = -float(np.sum(self.sensitivity * x, dtype=np.float64)), 0.0
+        for n, views in enumerate(self.views):
+            expected, counts = self.expected(x, n), self.sinogram.prompts[views]
+            seen = (counts > 0.0) & (expected > 0.0)
+            y, mean = counts[seen].astype(np.float64), expected[seen].astype(np.float64)
+            share = 1.0 - self.sinogram.additive[views][seen] / mean
+            first, second = first + float(y @ share), second + float(y @ np.square(share))
+        return first, second
 
     def _spread(self, factors: np.ndarray) -> np.ndarray:
         """Return factors (view, radial, plane) in the shape that counts have."""

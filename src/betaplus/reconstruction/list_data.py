@@ -129,6 +129,17 @@ class ListData:
         inside = float(np.sum(self.sensitivity * x, dtype=np.float64))
         return math.fsum(sums) - inside - self.background
 
+    def scaled(self, x: np.ndarray) -> tuple[float, float]:
+        """Return how the log-likelihood changes as an image is scaled, and how that falls."""
+        image, second = self.blur.forward(x), 0.0
+        first = -float(np.sum(self.sensitivity * x, dtype=np.float64))
+        for part in self._chunks(slice(None)):
+            expected = self._expected(part, self._projector(part), image).astype(np.float64)
+            seen = expected > 0.0
+            share = 1.0 - part.additive[seen] / expected[seen]
+            first, second = first + float(share.sum()), second + float(share @ share)
+        return first, second
+
     def _chunks(self, which: slice) -> Iterator[ListEvents]:
         """Cut the events of a slice into parts that fit into memory when drawn as lines.
 

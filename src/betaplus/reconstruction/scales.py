@@ -16,7 +16,7 @@ from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import uniform_start
 from betaplus.reconstruction.osem import Osem
 
-__all__ = ["Scales", "first_image", "osem_images", "scales_of"]
+__all__ = ["Scales", "first_image", "scales_of"]
 
 _SMOOTH = 5.0  # mm
 
@@ -42,15 +42,6 @@ def first_image(data: Data, start: np.ndarray | None) -> np.ndarray:
         return uniform_start(data, start)
     settings = Osem.Settings(iterations=1, subsets=len(data.order), filter=_SMOOTH)
     return Osem(settings).run(data, None, Silent())
-
-
-def osem_images(data: Data, passes: int) -> np.ndarray:
-    """Return OSEM after one pass, smoothed, and as it is after each pass: (1 + passes, X, Y, Z)."""
-    seen: list[np.ndarray] = []
-    settings = Osem.Settings(iterations=passes, subsets=len(data.order))
-    Osem(settings).run(data, None, Silent(), lambda _, image: seen.append(image.copy()))
-    smooth = GaussianBlur(data.grid.shape, data.grid.voxel_size, _SMOOTH).forward(seen[0])
-    return np.stack([smooth, *seen])
 
 
 def scales_of(data: Data, image: np.ndarray) -> Scales:

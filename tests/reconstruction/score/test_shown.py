@@ -21,7 +21,7 @@ from betaplus.physics.blur import GaussianBlur
 from betaplus.physics.projector.projector import Projector
 from betaplus.reconstruction.data import SinogramData
 from betaplus.reconstruction.osem import Osem
-from betaplus.reconstruction.scales import osem_images
+from betaplus.reconstruction.osem_images import osem_images
 from betaplus.reconstruction.score.choice import choose_prior, unlike
 from betaplus.reconstruction.score.data_steps import DataSteps
 from betaplus.reconstruction.score.dds import Dds

@@ -78,7 +78,7 @@ class Diffusion(ABC):
         prior = self.inputs.prior
         if not (self.significance and isinstance(prior, ImagePrior) and prior.sees):
             return draws
-        factor = total_factor(problem.data, draws.mean, problem.level)
+        factor = total_factor(problem.data, draws.mean * problem.data.mask)
         draws = dataclasses.replace(draws, images=draws.images * np.float32(factor))
         mean = draws.mean
         more, blobs = put_in(problem.data, mean, problem.level, self.significance)

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from betaplus.core.errors import UsageError
-from betaplus.core.progress import Silent
 from betaplus.generative.image_prior import ImagePrior
 from betaplus.generative.keyed_noise import keyed_noise
 from betaplus.physics.priors.relative_difference import RelativeDifference
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import uniform_start
-from betaplus.reconstruction.osem import Osem
-from betaplus.reconstruction.scales import osem_images, scales_of
+from betaplus.reconstruction.osem_images import as_shown, osem_passes, smoothed
+from betaplus.reconstruction.scales import scales_of
 from betaplus.reconstruction.score.prior import Denoise, ScoreInputs, denoise_on
 
 __all__ = ["DiffusionState", "ScoreProblem", "score_problem"]
@@ -136,16 +135,18 @@ def score_problem(
         InputError: If the prior does not know voxels of that size.
         UsageError: If the prior is shown OSEM and may not be.
     """
+    sees = _passes_shown(inputs, sighted)
+    count = max(sees, passes if start is None else 0)
+    osem = osem_passes(data, count) if count else []
     if start is None:
-        settings = Osem.Settings(iterations=passes, subsets=len(data.order), filter=smooth)
-        first = Osem(settings).run(data, None, Silent())
+        first = smoothed(data, osem[passes - 1], smooth) * data.mask
         if not first.any():  # a subset without counts leaves nothing
             first = uniform_start(data, None)
     else:
         first = uniform_start(data, start)
     scales = scales_of(data, first)
     level = scales.level if inputs.level is None else inputs.level
-    shown = _shown(data, inputs, level, sighted)
+    shown = as_shown(data, osem[:sees]) / np.float32(level) if sees else None
     axial = RelativeDifference(
         spacing=data.grid.voxel_size,
         eps=_EPS * scales.top,
@@ -168,14 +169,14 @@ def score_problem(
     )
 
 
-def _shown(data: Data, inputs: ScoreInputs, level: float, sighted: bool) -> np.ndarray | None:
-    """Return what a prior is shown, shape (sees, X, Y, Z), in units of the level."""
+def _passes_shown(inputs: ScoreInputs, sighted: bool) -> int:
+    """Return the passes of OSEM that a prior is shown."""
     prior = inputs.prior
     if not isinstance(prior, ImagePrior) or not prior.sees:
-        return None
+        return 0
     if not sighted:
         raise UsageError(
             f"{prior.bundle.path.name}, which is shown OSEM of the counts",
             "expected a prior that knows images alone, for this method",
         )
-    return osem_images(data, prior.sees - 1) / np.float32(level)
+    return prior.sees - 1

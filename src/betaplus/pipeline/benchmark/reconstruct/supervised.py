@@ -20,7 +20,7 @@ from betaplus.generative.unet import UNet, UNetSize
 from betaplus.pipeline.benchmark.reconstruct.cases import Case
 from betaplus.pipeline.benchmark.result_files import read_arrays, write_arrays
 from betaplus.reconstruction.data import Data
-from betaplus.reconstruction.scales import osem_images
+from betaplus.reconstruction.osem_images import osem_images
 
 __all__ = ["OsemNetwork", "inputs_of", "load_network", "pairs_of", "save_network", "train_network"]
 

@@ -100,7 +100,8 @@ def _scans(plan: PriorPlan, person: int, seed: int) -> Iterator[np.ndarray]:
     from betaplus.core.raw import Sinogram
     from betaplus.physics.randoms import randoms_from_delayeds
     from betaplus.reconstruction.data import SinogramData
-    from betaplus.reconstruction.scales import osem_images, scales_of
+    from betaplus.reconstruction.osem_images import osem_images
+    from betaplus.reconstruction.scales import scales_of
     from betaplus.simulation.raw.acquisition import Acquisition
     from betaplus.simulation.raw.activity import draw_subject
     from betaplus.simulation.raw.attenuation import mu_map
