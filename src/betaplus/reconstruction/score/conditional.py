@@ -4,9 +4,9 @@ A network that is shown OSEM of the counts beside a noisy image estimates the cl
 (Saharia et al., IEEE TPAMI 2023, for images; a conditional diffusion model). Reverse diffusion with
 it from pure noise draws from p(image | OSEM), which is the posterior given the counts as far as
 OSEM keeps what they say: the network has learned it from simulated scans, and no counts are used
-twice, as they are where data steps are added. The counts are asked at the end whether they refute
-the mean (`pursuit`). It takes SDE-DPM-Solver++(2M) (Lu et al., arXiv
-2211.01095), whose draws keep their spread in few steps, over levels even in the logarithm.
+twice, as they are where data steps are added. The counts are asked at the end for their total
+(`total`), and whether they refute the mean (`pursuit`). It takes SDE-DPM-Solver++(2M) (Lu et al.,
+arXiv 2211.01095), whose draws keep their spread in few steps, over levels even in the logarithm.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Conditional(Diffusion):
             last: At the end, likewise.
             subsets: Subsets, in which OSEM goes through the counts.
             significance: SDs of the counts from which on the mean is given what they demand and the
-                network left out, see `pursuit`; 0 gives nothing.
+                network left out, see `pursuit`, after all draws got the total of the counts; 0
+                does neither.
         """
 
         draws: int = 8

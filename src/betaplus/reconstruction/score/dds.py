@@ -73,7 +73,8 @@ class Dds(Diffusion):
             schedule: ``fixed`` number of data steps, or until the ``likelihood`` is reached.
             draws: How many images are drawn; the result is their mean.
             significance: SDs of the counts from which on the mean is given what they demand and a
-                prior that is shown OSEM left out, see `pursuit`; 0 gives nothing.
+                prior that is shown OSEM left out, see `pursuit`, after all draws got the
+                total of the counts; 0 does neither.
         """
 
         steps: int = 10

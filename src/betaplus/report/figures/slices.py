@@ -26,7 +26,7 @@ _BACKGROUND = "#0e1113"
 _WIDTH = 7.4  # in
 _TALLEST = 4.0  # in: of a row
 _ALONE = 2.6  # in: of a plane by itself
-_THINNEST = 0.2  # of its longer edge: planes that are thinner are left to the viewer
+_THINNEST = 0.3  # of its longer edge: planes that are thinner are left to the viewer
 _PLANES = (  # name, axis cut, horizontal axis, vertical axis, labels left, right, bottom, top
     ("axial", 2, 0, 1, "LRPA"),
     ("coronal", 1, 0, 2, "LRIS"),
