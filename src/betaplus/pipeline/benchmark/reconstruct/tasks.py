@@ -247,7 +247,7 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._data, name)
-        if name not in ("back_ratio", "log_likelihood"):
+        if name not in ("back_ratio", "log_likelihood", "scaled"):
             return found
 
         def timed(*given: Any) -> Any:
