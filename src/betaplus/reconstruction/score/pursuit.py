@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import fft, ndimage
@@ -52,6 +53,10 @@ class Blob:
     width: float
     score: float
     amount: float
+
+    def more(self, amount: float) -> Blob:
+        """Return it with more of it."""
+        return replace(self, amount=self.amount + amount)
 
 
 class BlobScores:
@@ -111,7 +116,7 @@ def put_in(
     counts = CoupledCounts(data, level)
     kinds = [BlobScores(image.shape, data.grid.voxel_size, width) for width in _WIDTHS]
     x, variances = image / np.float32(level), list[np.ndarray]()
-    rough, found = set(range(len(kinds))), list[Blob]()
+    rough, found = set(range(len(kinds))), dict[tuple[Any, ...], Blob]()
     for _ in range(_ROUNDS):
         point = Point(x=x, log_likelihood=math.nan, gradient=counts.gradient(x))
         if not variances:
@@ -128,17 +133,17 @@ def put_in(
             _demanded(point, kind, variance, data.mask)
             for kind, variance in zip(kinds, variances, strict=True)
         ]
-        blobs = []
-        for n, voxel in _peaks([score for score, _ in demanded], data, significance):
+        peaks = list(_peaks([score for score, _ in demanded], data, significance))
+        for n, voxel in peaks:
             score, amount = (float(values[voxel]) for values in demanded[n])
             amount *= 1.0 - (significance / score) ** 2
-            blobs.append(Blob(voxel=voxel, width=kinds[n].width, score=score, amount=amount))
+            blob = Blob(voxel=voxel, width=kinds[n].width, score=score, amount=amount)
+            found[n, voxel] = found[n, voxel].more(amount) if (n, voxel) in found else blob
             x = x + np.float32(amount) * kinds[n].image(voxel)
-        if not blobs:
+        if not peaks:
             break
-        found += blobs
         x = np.maximum(x, 0.0) * data.mask
-    return (x * np.float32(level)).astype(np.float32), tuple(found)
+    return (x * np.float32(level)).astype(np.float32), tuple(found.values())
 
 
 def _demanded(
