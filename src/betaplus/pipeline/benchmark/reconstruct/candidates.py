@@ -136,7 +136,7 @@ CANDIDATES = (
         tried={"steps": (8, 12), "last": (0.02, 0.1)},
         fixed={"draws": 8, "significance": 0.0},  # what the network draws
         prior=SHOWN["brain"],
-        parts=("spread",),
+        parts=("spread", "full"),
     ),
     Candidate(
         name="gibbs, mean of 8",
