@@ -25,6 +25,8 @@ from tests.killing.run import Alone, held, until_a_block
 __all__ = ["Losses", "lose_scheduler", "lose_worker"]
 
 _WINDOW = 0.2  # s, over which processor time is looked at
+_TRIES = 5  # for each kill: one may come too late
+_SOONER = 0.5  # of the time after which the last kill came too late
 _BUSY = 0.04  # s of it that say that a worker is computing
 _OWN = ("survey", "sums")
 """Stages of `patlak` that the command itself computes."""
@@ -71,15 +73,15 @@ def lose_worker(verb: str, number: int, seed: int, folder: Path, engine: str) ->
     """
     alone = Alone(verb, folder)
     found = Losses(alone.seconds, alone.blocks, bad=[alone.wrong] * bool(alone.wrong))
-    out, rng = folder / "out", random.Random(f"{verb} {engine} {seed}")
-    for _ in range(3 * number * (not found.bad)):
+    out, rng, late = folder / "out", random.Random(f"{verb} {engine} {seed}"), 0
+    for _ in range(_TRIES * number * (not found.bad)):
         if found.killed == number:
             break
         running = alone.run(out, "--engine", engine)
         begun = until_a_block(running, alone.work(out), _OWN)  # both workers are at work then
-        _wait(running, begun, rng.random() * (alone.last - alone.first))
+        _wait(running, begun, rng.random() * (alone.last - alone.first) * _SOONER**late)
         busy = _kill_busy_worker(running)
-        finished, wrong = 0, []
+        finished, wrong, before = 0, [], found.killed
         if busy is not None:
             finished = held(alone.work(out))
             wrong = alone.half_there(out) + _repeated(running, alone.work(out))
@@ -97,6 +99,7 @@ def lose_worker(verb: str, number: int, seed: int, folder: Path, engine: str) ->
                 found.recorded.append(record["engine"]["workers_lost"])
             else:
                 found.idle += 1
+        late = 0 if found.killed > before else late + 1
         found.bad += [f"kill {found.killed}: {text}" for text in wrong]
         shutil.rmtree(out, ignore_errors=True)
     return found
@@ -113,20 +116,21 @@ def lose_scheduler(verb: str, number: int, seed: int, folder: Path) -> Losses:
     """
     alone = Alone(verb, folder)
     found = Losses(alone.seconds, alone.blocks, bad=[alone.wrong] * bool(alone.wrong))
-    out, rng = folder / "out", random.Random(f"{verb} scheduler {seed}")
-    for _ in range(3 * number * (not found.bad)):
+    out, rng, late = folder / "out", random.Random(f"{verb} scheduler {seed}"), 0
+    for _ in range(_TRIES * number * (not found.bad)):
         if found.killed == number:
             break
         wrong = []
         with _cluster(folder) as (engine, scheduler):
             running = alone.run(out, "--engine", engine)
             begun, span = until_a_block(running, alone.work(out)), alone.last - alone.first
-            _wait(running, begun, rng.random() * span)
+            _wait(running, begun, rng.random() * span * _SOONER**late)
             alive = not running.over()
             scheduler.send_signal(signal.SIGKILL)
             code = running.wait()
+        late += 1
         if alive and code != 0:
-            found.killed += 1
+            late, found.killed = 0, found.killed + 1
             said, finished = running.text(), held(alone.work(out))
             wrong += alone.half_there(out)
             if code != 2 or said.count("\n") != 1 or "the connection to the scheduler" not in said:
