@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from betaplus.core.progress import Silent
-from betaplus.physics.blur import GaussianBlur
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.osem import Osem
+from betaplus.reconstruction.scales import smoothed
 
-__all__ = ["as_shown", "osem_images", "osem_passes", "smoothed"]
+__all__ = ["as_shown", "osem_images", "osem_passes"]
 
 _SMOOTH = 5.0  # mm
 
@@ -32,8 +32,3 @@ def osem_passes(data: Data, passes: int) -> list[np.ndarray]:
 def as_shown(data: Data, seen: Sequence[np.ndarray]) -> np.ndarray:
     """Return the first of some images, smoothed, and all of them: (1 + images, X, Y, Z)."""
     return np.stack([smoothed(data, seen[0], _SMOOTH), *seen])
-
-
-def smoothed(data: Data, image: np.ndarray, width: float) -> np.ndarray:
-    """Return an image blurred by a Gaussian of a full width at half maximum [mm]."""
-    return GaussianBlur(data.grid.shape, data.grid.voxel_size, width).forward(image)

@@ -16,7 +16,7 @@ from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import uniform_start
 from betaplus.reconstruction.osem import Osem
 
-__all__ = ["Scales", "first_image", "scales_of"]
+__all__ = ["Scales", "first_image", "scales_of", "smoothed"]
 
 _SMOOTH = 5.0  # mm
 
@@ -44,9 +44,14 @@ def first_image(data: Data, start: np.ndarray | None) -> np.ndarray:
     return Osem(settings).run(data, None, Silent())
 
 
+def smoothed(data: Data, image: np.ndarray, width: float) -> np.ndarray:
+    """Return an image blurred by a Gaussian of a full width at half maximum [mm]."""
+    return GaussianBlur(data.grid.shape, data.grid.voxel_size, width).forward(image)
+
+
 def scales_of(data: Data, image: np.ndarray) -> Scales:
     """Return the scales of data, as an image of them shows."""
-    smooth = GaussianBlur(data.grid.shape, data.grid.voxel_size, _SMOOTH).forward(image)
+    smooth = smoothed(data, image, _SMOOTH)
     weight = np.where(data.mask, smooth, 0.0).astype(np.float64)
     total = max(float(weight.sum()), np.finfo(float).tiny)
     return Scales(

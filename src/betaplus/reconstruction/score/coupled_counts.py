@@ -29,25 +29,34 @@ from scipy import fft
 from betaplus.core.errors import InputError
 from betaplus.reconstruction.data import Data
 
-__all__ = ["CoupledCounts", "Curvature", "Point"]
+__all__ = ["CoupledCounts", "Curvature", "Point", "Slope"]
 
 _SHIFT = 0.05  # of the level: of all voxels, to see the gradient change
 _LEAST = 0.25  # of the mean in what is active: smallest K^2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Point:
-    """An image and what the counts say of it.
+class Slope:
+    """An image and where the counts draw it.
 
     Attributes:
         x: In units of the level, shape (X, Y, Z), float32.
-        log_likelihood: Of the counts; -inf where expected counts would be negative.
-        gradient: Of it, shape (X, Y, Z).
+        gradient: Of the log-likelihood of the counts, shape (X, Y, Z).
     """
 
     x: np.ndarray
-    log_likelihood: float
     gradient: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Point(Slope):
+    """An image and what the counts say of it.
+
+    Attributes:
+        log_likelihood: Of the counts; -inf where expected counts would be negative.
+    """
+
+    log_likelihood: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +122,7 @@ class CoupledCounts:
             found = found + self.data.back_ratio(image, n)
         return np.asarray(found * self.data.mask * np.float32(self.level), dtype=np.float32)
 
-    def curvature(self, at: Point) -> Curvature:
+    def curvature(self, at: Slope) -> Curvature:
         """Return the curvature of the counts at an image of activity.
 
         K^2 is the change of the gradient when all voxels change alike, over its mean in what is
@@ -137,7 +146,7 @@ class CoupledCounts:
         found = fft.rfftn(response / scale[tuple(voxel)]).real
         return Curvature(scale=scale, frequency=np.maximum(found, 0.0).astype(np.float32))
 
-    def change(self, at: Point, shift: np.ndarray) -> np.ndarray:
+    def change(self, at: Slope, shift: np.ndarray) -> np.ndarray:
         """Return by how much the gradient falls with a shift of an image."""
         return np.asarray(at.gradient - self.gradient(at.x + shift))
 

@@ -14,8 +14,8 @@ from betaplus.generative.keyed_noise import keyed_noise
 from betaplus.physics.priors.relative_difference import RelativeDifference
 from betaplus.reconstruction.data import Data
 from betaplus.reconstruction.method import uniform_start
-from betaplus.reconstruction.osem_images import as_shown, osem_passes, smoothed
-from betaplus.reconstruction.scales import scales_of
+from betaplus.reconstruction.osem_images import as_shown, osem_passes
+from betaplus.reconstruction.scales import scales_of, smoothed
 from betaplus.reconstruction.score.prior import Denoise, ScoreInputs, denoise_on
 
 __all__ = ["DiffusionState", "ScoreProblem", "score_problem"]

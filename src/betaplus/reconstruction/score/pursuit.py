@@ -16,16 +16,14 @@ right is hardly ever changed; a lesion that the counts do not show at that level
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import fft, ndimage
 
 from betaplus.reconstruction.data import Data
-from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Curvature, Point
+from betaplus.reconstruction.score.coupled_counts import CoupledCounts, Curvature, Slope
 
 __all__ = ["Blob", "BlobScores", "put_in"]
 
@@ -116,9 +114,9 @@ def put_in(
     counts = CoupledCounts(data, level)
     kinds = [BlobScores(image.shape, data.grid.voxel_size, width) for width in _WIDTHS]
     x, variances = image / np.float32(level), list[np.ndarray]()
-    rough, found = set(range(len(kinds))), dict[tuple[Any, ...], Blob]()
+    rough, found = set(range(len(kinds))), dict[tuple[int, tuple[int, ...]], Blob]()
     for _ in range(_ROUNDS):
-        point = Point(x=x, log_likelihood=math.nan, gradient=counts.gradient(x))
+        point = Slope(x=x, gradient=counts.gradient(x))
         if not variances:
             curvature = counts.curvature(point)
             variances = [kind.variance(curvature) for kind in kinds]
@@ -147,7 +145,7 @@ def put_in(
 
 
 def _demanded(
-    point: Point, kind: BlobScores, variance: np.ndarray, mask: np.ndarray
+    point: Slope, kind: BlobScores, variance: np.ndarray, mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and amounts in every place; no more is taken away than is there."""
     slope, there = kind.along(point.gradient), kind.smooth(point.x)
@@ -156,7 +154,7 @@ def _demanded(
     return np.where(known, slope / np.sqrt(safe), 0.0), np.maximum(slope / safe, -there)
 
 
-def _variance(counts: CoupledCounts, point: Point, blob: np.ndarray) -> float:
+def _variance(counts: CoupledCounts, point: Slope, blob: np.ndarray) -> float:
     """Return b^T H b of one blob, by moving the image along it."""
     moved = counts.change(point, np.float32(_SHIFT) * blob) / np.float32(_SHIFT)
     return max(float(np.sum(blob * moved, dtype=np.float64)), float(np.finfo(np.float32).tiny))
